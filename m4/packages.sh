@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: ISC
+# Which Debian packages are needed, and how they come. Sourced by try and check.
+
+BUILD_PACKAGES="autoconf automake libtool make pkg-config gcc libc6-dev libbsd-dev libconfuse-dev libev-dev"
+TRY_PACKAGES="git netcat-openbsd"
+TEST_PACKAGES="clang check mandoc git rsync openssh-server openssh-client curl apache2-utils micro-httpd netcat-openbsd
+	iproute2 procps strace valgrind systemd util-linux"
+
+missing_packages() {
+	for package; do
+		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || printf '%s ' "$package"
+	done
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then "$@"; elif [ -t 0 ]; then sudo "$@"; else sudo -n "$@"; fi
+}
+
+# Servers that are installed for the tests are neither started now nor at the next boot.
+without_starting() {
+	policy=/usr/sbin/policy-rc.d
+	if [ -e $policy ]; then
+		"$@"
+		return
+	fi
+	as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+	status=0
+	"$@" || status=$?
+	as_root rm -f $policy
+	return $status
+}
+
+# install_packages NAME...: says what is missing and installs it.
+install_packages() {
+	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+		echo "This is no Debian: the packages named in m4/packages.sh are taken to be there in another form."
+		return
+	fi
+	missing=$(missing_packages "$@")
+	[ -n "$missing" ] || return 0
+	echo "Installing from Debian: $missing"
+	if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+		echo "That needs root and there is no sudo; install them and come back." >&2
+		exit 111
+	fi
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+	# shellcheck disable=SC2086
+	without_starting as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing \
+		>/dev/null </dev/null
+	case " $missing" in
+	*" openssh-server "*) as_root systemctl --no-ask-password disable ssh >/dev/null 2>&1 || : ;;
+	esac
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/* From a service as written to a service that can be run: names become numbers, programs paths, and what cannot be is complained of. */
+#ifndef MEANING_H
+#define MEANING_H
+
+#include "configuration.h"
+#include "document.h"
+
+/* Where a service's settings come from. */
+struct origin {
+	const struct section *own;
+	const struct section *defaults; /* may be NULL */
+};
+
+/* The setting of a key in the service or in the defaults, or NULL. */
+const struct setting *origin_find(const struct origin *o, const struct key *key);
+
+/* Fills the second half of c from the first. */
+void meaning_resolve(struct service_config *c, const struct origin *o, const struct surroundings *around,
+                     struct complaints *complaints);
+
+#endif

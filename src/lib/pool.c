@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "pool.h"
+#include "server.h"
+#include "spawn.h"
+
+#include <sys/mman.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Wakes without news are listened to so many times in a row, then only once in WAKE_PAUSE seconds. */
+#define WAKES_WITHOUT_NEWS 32
+#define WAKE_PAUSE 0.1
+
+/* Sealed against shrinking: a truncated mapping would kill the master when it looks. */
+static int make_board_memory(size_t size)
+{
+	int fd = memfd_create("preforkd board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -1;
+	if (ftruncate(fd, (off_t)size) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int make_board(struct pool *p, uint32_t slots)
+{
+	size_t size = board_size(slots);
+
+	p->board_fd = make_board_memory(size);
+	if (p->board_fd < 0)
+		return -1;
+	p->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, p->board_fd, 0);
+	if (p->memory == MAP_FAILED) {
+		p->memory = NULL;
+		return -1;
+	}
+	/* A worker maps its own pool's board and never sees another. */
+	if (madvise(p->memory, size, MADV_DONTFORK) < 0)
+		return -1;
+	board_attach(&p->board, p->memory, slots);
+	atomic_store(&p->board.header->wake_below, (uint32_t)(p->config->workers.min_spare > 0 ? p->config->workers.min_spare : 1));
+	return 0;
+}
+
+/* Master reads, workers write; neither end ever blocks. */
+static int make_pipes(struct pool *p)
+{
+	if (pipe2(p->wake, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	return pipe2(p->record, O_CLOEXEC | O_NONBLOCK);
+}
+
+static void close_pipe(const int *fd)
+{
+	if (fd[0] >= 0)
+		close(fd[0]);
+	if (fd[1] >= 0)
+		close(fd[1]);
+}
+
+static int make_slots(struct pool *p, uint32_t slots)
+{
+	p->workers = calloc(slots, sizeof(*p->workers));
+	p->free_slots = calloc(slots, sizeof(*p->free_slots));
+	if (!p->workers || !p->free_slots)
+		return -1;
+	for (uint32_t i = 0; i < slots; i++)
+		p->free_slots[i] = slots - 1 - i;
+	p->free_count = slots;
+	return 0;
+}
+
+static void look_service(struct pool *p)
+{
+	service_look(p->service);
+}
+
+static void drain_pipe(int fd)
+{
+	char unused[512];
+
+	while (read(fd, unused, sizeof(unused)) == sizeof(unused))
+		;
+}
+
+/* A worker that wakes us for nothing, again and again, gets us at most ten times a second. */
+static void on_wake(struct ev_loop *loop, struct ev_io *io, int events)
+{
+	struct pool *p = io->data;
+	unsigned before = p->news;
+
+	(void)events;
+	drain_pipe(p->wake[0]);
+	look_service(p);
+	p->idle_wakes = p->news != before ? 0 : p->idle_wakes + 1;
+	if (p->idle_wakes < WAKES_WITHOUT_NEWS)
+		return;
+	ev_io_stop(loop, &p->on_wake);
+	ev_timer_set(&p->quiet, WAKE_PAUSE, 0.);
+	ev_timer_start(loop, &p->quiet);
+}
+
+static void on_quiet_over(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct pool *p = timer->data;
+
+	(void)events;
+	p->idle_wakes = 0;
+	ev_io_start(loop, &p->on_wake);
+	look_service(p);
+}
+
+static void on_record(struct ev_loop *loop, struct ev_io *io, int events)
+{
+	(void)loop;
+	(void)events;
+	pool_read_records(io->data);
+}
+
+static void on_client(struct ev_loop *loop, struct ev_io *io, int events)
+{
+	struct pool *p = io->data;
+
+	(void)loop;
+	(void)events;
+	pool_watch(p, false);
+	look_service(p);
+}
+
+static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	look_service(timer->data);
+}
+
+static void init_events(struct pool *p)
+{
+	ev_io_init(&p->on_wake, on_wake, p->wake[0], EV_READ);
+	ev_io_init(&p->on_record, on_record, p->record[0], EV_READ);
+	ev_io_init(&p->on_client, on_client, p->listener->fd, EV_READ);
+	ev_timer_init(&p->look, on_look, 0., 0.);
+	ev_timer_init(&p->quiet, on_quiet_over, 0., 0.);
+	p->on_wake.data = p->on_record.data = p->on_client.data = p->look.data = p->quiet.data = p;
+}
+
+struct pool *pool_new(struct service *s, struct listener *l, size_t index)
+{
+	uint32_t slots = (uint32_t)s->config->workers.max + 1; /* one for an usher */
+	struct pool *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->service = s;
+	p->config = service_config_hold(s->config);
+	p->listener = listener_hold(l);
+	p->index = index;
+	p->board_fd = p->wake[0] = p->wake[1] = p->record[0] = p->record[1] = -1;
+	init_events(p);
+	if (make_slots(p, slots) < 0 || make_board(p, slots) < 0 || make_pipes(p) < 0) {
+		int error = errno;
+
+		pool_free(p);
+		errno = error;
+		return NULL;
+	}
+	init_events(p);
+	ev_io_start(s->server->loop, &p->on_wake);
+	ev_io_start(s->server->loop, &p->on_record);
+	return p;
+}
+
+void pool_free(struct pool *p)
+{
+	struct ev_loop *loop = p->service->server->loop;
+
+	ev_io_stop(loop, &p->on_wake);
+	ev_io_stop(loop, &p->on_record);
+	ev_io_stop(loop, &p->on_client);
+	ev_timer_stop(loop, &p->look);
+	ev_timer_stop(loop, &p->quiet);
+	close_pipe(p->wake);
+	close_pipe(p->record);
+	if (p->memory)
+		munmap(p->memory, board_size(p->board.slots));
+	if (p->board_fd >= 0)
+		close(p->board_fd);
+	for (uint32_t i = 0; p->workers && i < p->high; i++)
+		free(p->workers[i]);
+	free(p->workers);
+	free(p->free_slots);
+	listener_release(p->listener);
+	service_config_release(p->config);
+	free(p);
+}
+
+static int least(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Workers write their states themselves, so the sum is bounded by what the master knows: a lie costs the liar's pool its
+ * spares and nobody anything else.
+ */
+struct plan_counts pool_count(const struct pool *p)
+{
+	int seen[WORKER_STATES] = { 0 };
+	struct plan_counts c = { .ushers = p->usher != NULL };
+
+	for (uint32_t i = 0; i < p->high; i++)
+		seen[board_state(&p->board, i)]++;
+	if (p->usher)
+		seen[board_state(&p->board, p->usher->slot)]--;
+	c.idle = least(seen[WORKER_IDLE], p->live);
+	c.starting = least(seen[WORKER_STARTING], p->live - c.idle);
+	c.busy = least(seen[WORKER_BUSY], p->live - c.idle - c.starting);
+	return c;
+}
+
+static void prepare_slot(struct pool *p, uint32_t slot)
+{
+	struct board_slot *b = &p->board.slot[slot];
+
+	atomic_store(&b->step, STEP_NONE);
+	atomic_store(&b->error, 0);
+	atomic_store(&b->served, 0);
+	atomic_store(&b->since, 0);
+	board_set(&p->board, slot, WORKER_STARTING);
+}
+
+/* A worker that is there: from here on its end will be told by SIGCHLD. */
+static void enter(struct pool *p, struct pool_worker *worker)
+{
+	p->workers[worker->slot] = worker;
+	p->free_count--;
+	if (worker->slot >= p->high)
+		p->high = worker->slot + 1;
+	server_enter_worker(p->service->server, worker);
+	p->news++;
+	p->idle_wakes = 0;
+	if (worker->usher) {
+		p->usher = worker;
+	} else {
+		p->live++;
+		p->service->workers++;
+	}
+}
+
+int pool_spawn(struct pool *p, bool usher)
+{
+	struct pool_worker *worker;
+	int error;
+
+	if (p->free_count == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	worker = calloc(1, sizeof(*worker));
+	if (!worker)
+		return -1;
+	*worker = (struct pool_worker){
+		.pool = p, .slot = p->free_slots[p->free_count - 1], .usher = usher, .born = server_now(),
+	};
+	prepare_slot(p, worker->slot);
+	worker->pid = spawn_worker(p, worker->slot, usher);
+	if (worker->pid >= 0) {
+		enter(p, worker);
+		return 0;
+	}
+	error = errno;
+	board_set(&p->board, worker->slot, WORKER_NONE);
+	free(worker);
+	errno = error;
+	return -1;
+}
+
+void pool_worker_gone(struct pool_worker *worker)
+{
+	struct pool *p = worker->pool;
+
+	server_remove_worker(p->service->server, worker);
+	board_set(&p->board, worker->slot, WORKER_NONE);
+	p->free_slots[p->free_count++] = worker->slot;
+	if (worker->usher) {
+		p->usher = NULL;
+	} else {
+		p->live--;
+		p->service->workers--;
+	}
+	p->workers[worker->slot] = NULL;
+	free(worker);
+}
+
+/* The one place that signals a worker as such: only after the change from idle was won, and once. */
+static bool retire(struct pool_worker *worker)
+{
+	struct pool *p = worker->pool;
+
+	if (worker->signalled || !board_change(&p->board, worker->slot, WORKER_IDLE, WORKER_RETIRING))
+		return false;
+	worker->signalled = true;
+	p->news++;
+	kill(worker->pid, WORKER_SIGNAL);
+	return true;
+}
+
+int pool_retire(struct pool *p, int n)
+{
+	int retired = 0;
+
+	for (uint32_t i = 0; i < p->high && retired < n; i++)
+		if (p->workers[i] && !p->workers[i]->usher)
+			retired += retire(p->workers[i]);
+	return retired;
+}
+
+/* First the board, then the signal: an usher that is busy just now reads the board when it is idle again. */
+void pool_want_usher(struct pool *p, bool wanted)
+{
+	atomic_store(&p->board.header->full, wanted);
+	if (!wanted && p->usher)
+		retire(p->usher);
+}
+
+void pool_watch(struct pool *p, bool watch)
+{
+	struct ev_loop *loop = p->service->server->loop;
+
+	if (watch == ev_is_active(&p->on_client))
+		return;
+	p->news++;
+	if (watch)
+		ev_io_start(loop, &p->on_client);
+	else
+		ev_io_stop(loop, &p->on_client);
+}
+
+/* First the generation, then the idle: whoever becomes idle in between reads the new one. */
+void pool_renew(struct pool *p)
+{
+	atomic_fetch_add(&p->board.header->generation, 1);
+	pool_retire(p, p->live);
+	pool_want_usher(p, false);
+}
+
+void pool_close(struct pool *p)
+{
+	if (p->state == POOL_CLOSED)
+		return;
+	p->state = POOL_CLOSED;
+	pool_watch(p, false);
+	ev_timer_stop(p->service->server->loop, &p->look);
+	pool_renew(p);
+	p->service->server->to_sweep = true;
+}
+
+void pool_drain(struct pool *p)
+{
+	if (p->state != POOL_OPEN)
+		return;
+	p->state = POOL_DRAINING;
+	p->times_empty = 0;
+	listener_shut_door(p->listener);
+}
+
+void pool_end_listener(struct pool *p)
+{
+	if (p->state == POOL_CLOSED)
+		return;
+	listener_end(p->listener);
+	pool_close(p);
+}
+
+/* Twice, some time apart: the last handshake may be under way when the queue looks empty for the first time. */
+void pool_check_drained(struct pool *p)
+{
+	if (p->state != POOL_DRAINING)
+		return;
+	p->times_empty = listener_is_empty(p->listener) ? p->times_empty + 1 : 0;
+	if (p->times_empty >= 2)
+		pool_end_listener(p);
+}
+
+void pool_signal(struct pool *p, int sig)
+{
+	for (uint32_t i = 0; i < p->high; i++) {
+		const struct pool_worker *worker = p->workers[i];
+
+		/* One that was born just now may not have its own process group yet. */
+		if (worker && kill(-worker->pid, sig) < 0)
+			kill(worker->pid, sig);
+	}
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+/* What a worker's end means. */
+#include "config.h"
+
+#include "records.h"
+#include "server.h"
+
+#include <sys/wait.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A worker that dies idle was in nobody's way, unless it was only just born: then it would be made again and again. */
+#define YOUNG 1000 /* ms */
+
+static const char *signal_name(int sig)
+{
+	const char *name = NULL;
+
+#ifdef HAVE_SIGABBREV_NP
+	name = sigabbrev_np(sig);
+#endif
+	return name ? name : strsignal(sig);
+}
+
+static void describe_status(int status, char *out, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(out, size, "signal=%s%s", signal_name(WTERMSIG(status)), WCOREDUMP(status) ? " core" : "");
+	else
+		snprintf(out, size, "status=%d", WEXITSTATUS(status));
+}
+
+/* It said so itself: a step could not be done. */
+static bool gave_up(const struct pool_worker *w, int status)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_FAILED &&
+	       atomic_load(&w->pool->board.slot[w->slot].step) != STEP_NONE;
+}
+
+/* The object of a step, for the sentence "cannot <step> <object>". */
+static const char *object_of(const struct service_config *c, unsigned step)
+{
+	switch (step) {
+	case STEP_CHROOT:
+		return c->chroot;
+	case STEP_DIRECTORY:
+		return c->directory;
+	case STEP_GROUPS:
+	case STEP_GROUP:
+	case STEP_USER:
+	case STEP_REGAINED:
+		return c->identity.name;
+	case STEP_EXEC:
+		return c->program;
+	default:
+		return NULL;
+	}
+}
+
+static void tell_step(const struct pool_worker *w)
+{
+	const struct service_config *c = w->pool->config;
+	const struct board_slot *slot = &w->pool->board.slot[w->slot];
+	unsigned step = atomic_load(&slot->step);
+	const char *object = object_of(c, step);
+	struct service *s = w->pool->service;
+
+	/* The same failure over and over is one line when it begins; the state's own line says how it goes on. */
+	log_at(s->failures == 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "%s: worker %d cannot %s%s%s: %s", c->name, (int)w->pid,
+	       step_text(step), object ? " " : "", object ? object : "", strerror((int)atomic_load(&slot->error)));
+}
+
+/* Every other idle worker would find out with a client of its own, too: new ones look before they accept. */
+static void spare_clients(const struct pool_worker *w)
+{
+	struct pool *p;
+
+	if (atomic_load(&w->pool->board.slot[w->slot].step) != STEP_EXEC)
+		return;
+	TAILQ_FOREACH(p, &w->pool->service->pools, next)
+		pool_renew(p);
+}
+
+static void died_before_accept(struct pool_worker *w, enum worker_state state, int status)
+{
+	char outcome[64];
+	bool young = state == WORKER_STARTING || server_now() - w->born < YOUNG;
+
+	describe_status(status, outcome, sizeof(outcome));
+	log_warning("%s: worker %d died before it accepted (%s)", w->pool->config->name, (int)w->pid, outcome);
+	if (young)
+		service_failed(w->pool->service, w);
+}
+
+static void finished(struct pool_worker *w, int status)
+{
+	char outcome[64];
+
+	describe_status(status, outcome, sizeof(outcome));
+	if (w->connection.open || !w->pool->config->handler->repeats)
+		records_end(w, server_now(), outcome);
+	service_went_well(w->pool->service, w);
+}
+
+static void conclude(struct pool_worker *w, int status)
+{
+	enum worker_state state = board_state(&w->pool->board, w->slot);
+	bool gone_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	pool_read_records(w->pool);
+	if (gave_up(w, status)) {
+		if (w->connection.open)
+			records_end(w, server_now(), "failed");
+		tell_step(w);
+		spare_clients(w);
+		service_failed(w->pool->service, w);
+	} else if (state == WORKER_BUSY) {
+		finished(w, status);
+	} else if (!(state == WORKER_RETIRING && (gone_well || w->signalled))) {
+		died_before_accept(w, state, status);
+	}
+}
+
+/* In a forced stop, what a program left in its process group ends with it. The group is signalled while its leader is unreaped. */
+static void end_group(const struct server *s, pid_t pid)
+{
+	if (s->phase >= SERVER_TERMS)
+		kill(-pid, SIGKILL);
+}
+
+static void reap_one(struct server *s, pid_t pid)
+{
+	struct pool_worker *w = server_find_worker(s, pid);
+	struct service *service;
+	int status;
+
+	if (w)
+		end_group(s, pid);
+	if (waitpid(pid, &status, WNOHANG) != pid || !w)
+		return;
+	service = w->pool->service;
+	conclude(w, status);
+	pool_worker_gone(w);
+	service->due = true;
+}
+
+void server_reap(struct server *s)
+{
+	struct service *service, *next;
+	siginfo_t info;
+
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+			break;
+		reap_one(s, info.si_pid);
+	}
+	TAILQ_FOREACH_SAFE(service, &s->services, next, next)
+		if (service->due)
+			service_look(service);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A record: one piece of news about a connection, from a worker to the master, through the pool's record pipe.
+ *
+ * Records have one size, far below PIPE_BUF, and each is one write that never blocks: they arrive whole or not at all. The
+ * master makes the log line. A record is gossip like the board: slot and pid are compared with the master's own table, the
+ * rest is only shown.
+ */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include "address.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+enum record_kind {
+	RECORD_START = 1, /* a connection was taken */
+	RECORD_END,       /* a worker that lives on is done with it */
+	RECORD_REFUSED,   /* a connection was taken and answered with a refusal */
+	RECORD_TROUBLE,   /* accept fails for want of something: error says what */
+	RECORD_WELL,      /* and works again */
+};
+
+enum refusal {
+	REFUSED_FULL = 1, /* the service is at its maximum */
+};
+
+struct record {
+	uint8_t kind;    /* enum record_kind */
+	uint8_t refusal; /* enum refusal */
+	uint16_t spare;
+	uint32_t slot;
+	int32_t pid;
+	uint32_t error; /* errno of RECORD_TROUBLE */
+	uint64_t id;    /* the connection's */
+	uint64_t at;    /* milliseconds of the monotonic clock */
+	struct address peer;
+	int32_t peer_pid; /* of a path or abstract listener's client, else 0 */
+	uint32_t peer_uid;
+};
+
+_Static_assert(sizeof(struct record) <= 512, "POSIX promises whole writes up to 512 bytes");
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef RECORDS_H
+#define RECORDS_H
+
+#include "pool.h"
+
+/* A worker's connection has ended at the time `at` (ms): logs it with its outcome ("status=0"). */
+void records_end(struct pool_worker *w, int64_t at, const char *outcome);
+
+#endif

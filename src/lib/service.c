@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A service that is no longer full or failing has to stay so for that long before it is believed. */
+#define SETTLE 1.0 /* s */
+
+#define RETRY_FIRST 0.25 /* s */
+#define RETRY_LAST 8.0
+
+const char *service_state_name(enum service_state state)
+{
+	static const char *const name[SERVICE_STATES] = {
+		[SERVICE_UP] = "up",           [SERVICE_FULL] = "full",         [SERVICE_FAILING] = "failing",
+		[SERVICE_WAITING] = "waiting", [SERVICE_DISABLED] = "disabled", [SERVICE_DRAINING] = "draining",
+	};
+
+	return name[state];
+}
+
+bool service_may_spawn(struct service *s)
+{
+	return !ev_is_active(&s->restart) && !ev_is_active(&s->server->fork_pause);
+}
+
+static void start_timer(struct service *s, struct ev_timer *timer, double after)
+{
+	ev_timer_stop(s->server->loop, timer);
+	ev_timer_set(timer, after, 0.);
+	ev_timer_start(s->server->loop, timer);
+}
+
+static int waiting_clients(const struct service *s)
+{
+	const struct pool *p;
+	int n = 0;
+
+	TAILQ_FOREACH(p, &s->pools, next)
+		if (p->state == POOL_OPEN && p->counts.queue > 0)
+			n += p->counts.queue;
+	return n;
+}
+
+static void tell_state(const struct service *s, enum service_state before)
+{
+	const char *name = s->config->name;
+
+	switch (s->state) {
+	case SERVICE_FULL:
+		log_warning("%s: full: all of its %d workers are busy, %d clients wait", name, s->config->workers.max,
+		            waiting_clients(s));
+		break;
+	case SERVICE_UP:
+		if (before == SERVICE_FULL || before == SERVICE_FAILING)
+			log_notice("%s: up again", name);
+		break;
+	default:
+		log_debug("%s: %s", name, service_state_name(s->state));
+	}
+}
+
+static void set_state(struct service *s, enum service_state state)
+{
+	enum service_state before = s->state;
+
+	if (state == before)
+		return;
+	s->state = state;
+	tell_state(s, before);
+	server_changed(s->server);
+}
+
+static bool is_listening(const struct service *s)
+{
+	const struct pool *p;
+
+	TAILQ_FOREACH(p, &s->pools, next)
+		if (p->state == POOL_OPEN)
+			return true;
+	return false;
+}
+
+void service_update_state(struct service *s, bool full)
+{
+	if (s->ending)
+		set_state(s, SERVICE_DRAINING);
+	else if (!s->config->enabled)
+		set_state(s, SERVICE_DISABLED);
+	else if (s->failures > 0)
+		set_state(s, SERVICE_FAILING);
+	else if (!is_listening(s))
+		set_state(s, SERVICE_WAITING);
+	else if (full)
+		set_state(s, SERVICE_FULL);
+	else if (s->state != SERVICE_FULL)
+		set_state(s, SERVICE_UP);
+	else if (!ev_is_active(&s->settle))
+		start_timer(s, &s->settle, SETTLE);
+	if (full)
+		ev_timer_stop(s->server->loop, &s->settle);
+}
+
+static int restart_delay(const struct service *s)
+{
+	int64_t delay = s->config->restart_min;
+
+	for (int i = 1; i < s->failures && delay < s->config->restart_max; i++)
+		delay *= 2;
+	return (int)(delay < s->config->restart_max ? delay : s->config->restart_max);
+}
+
+void service_failed(struct service *s, const struct pool_worker *worker)
+{
+	int delay;
+
+	/* Others of the same batch say nothing new. */
+	if (ev_is_active(&s->restart) || worker->pool->state == POOL_CLOSED)
+		return;
+	s->failures++;
+	s->failed_at = server_now();
+	delay = restart_delay(s);
+	ev_timer_stop(s->server->loop, &s->settle);
+	start_timer(s, &s->restart, delay / 1000.);
+	log_at(s->failures == 1 ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG,
+	       "%s: failing: workers are made again from %d ms on, with longer pauses up to %d ms while it lasts; clients wait",
+	       s->config->name, delay, s->config->restart_max);
+	service_update_state(s, false);
+}
+
+static void recover(struct service *s)
+{
+	s->failures = 0;
+	ev_timer_stop(s->server->loop, &s->settle);
+	service_look(s);
+}
+
+void service_start_afresh(struct service *s)
+{
+	s->failures = 0;
+	ev_timer_stop(s->server->loop, &s->restart);
+	ev_timer_stop(s->server->loop, &s->settle);
+}
+
+void service_went_well(struct service *s, const struct pool_worker *worker)
+{
+	if (s->failures == 0 || worker->born < s->failed_at || ev_is_active(&s->restart))
+		return;
+	recover(s);
+}
+
+static void settle_after_failure(struct service *s)
+{
+	double pause = restart_delay(s) / 1000.;
+
+	start_timer(s, &s->settle, pause > SETTLE ? pause : SETTLE);
+}
+
+/* Time to try again; if nothing fails for as long as this pause was, it works. */
+static void on_restart(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct service *s = timer->data;
+
+	(void)loop;
+	(void)events;
+	service_look(s);
+	if (!ev_is_active(&s->restart))
+		settle_after_failure(s);
+}
+
+static bool has_starting(const struct service *s)
+{
+	const struct pool *p;
+
+	TAILQ_FOREACH(p, &s->pools, next)
+		if (p->state != POOL_CLOSED && pool_count(p).starting > 0)
+			return true;
+	return false;
+}
+
+static void on_settle(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct service *s = timer->data;
+
+	(void)loop;
+	(void)events;
+	if (s->failures == 0)
+		set_state(s, SERVICE_UP);
+	else if (has_starting(s)) /* on a slow machine even birth takes its time */
+		settle_after_failure(s);
+	else
+		recover(s);
+}
+
+int service_open_pool(struct service *s, struct listener *l, size_t index)
+{
+	struct pool *p = pool_new(s, l, index);
+
+	if (!p)
+		return -1;
+	TAILQ_INSERT_TAIL(&s->pools, p, next);
+	return 0;
+}
+
+/* Tries one missing address again; true if it is there now. */
+static bool try_address(struct service *s, const struct service_address *a)
+{
+	const struct endpoint_config *e = &s->config->endpoints[a->index];
+	char why[LOG_LINE];
+	struct listener *l = listener_open(&e->endpoint, &s->config->socket, 0, why, sizeof(why));
+	int result;
+
+	if (!l)
+		return false;
+	result = service_open_pool(s, l, a->index);
+	if (result == 0)
+		log_notice("%s: listening on %s, backlog %d", s->config->name, l->text, l->backlog);
+	listener_release(l);
+	return result == 0;
+}
+
+static void on_retry(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct service *s = timer->data;
+	struct service_address *a, *next;
+
+	(void)loop;
+	(void)events;
+	STAILQ_FOREACH_SAFE(a, &s->missing, next, next) {
+		if (!try_address(s, a))
+			continue;
+		STAILQ_REMOVE(&s->missing, a, service_address, next);
+		free(a);
+	}
+	s->retry_delay = s->retry_delay * 2 < RETRY_LAST ? s->retry_delay * 2 : RETRY_LAST;
+	if (!STAILQ_EMPTY(&s->missing))
+		start_timer(s, &s->retry, s->retry_delay);
+	service_look(s);
+}
+
+int service_await_address(struct service *s, size_t index, int error)
+{
+	struct service_address *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return -1;
+	a->index = index;
+	a->error = error;
+	STAILQ_INSERT_TAIL(&s->missing, a, next);
+	s->retry_delay = RETRY_FIRST;
+	start_timer(s, &s->retry, s->retry_delay);
+	log_warning("%s: waits for the address %s: %s", s->config->name, s->config->endpoints[index].text, strerror(error));
+	return 0;
+}
+
+void service_forget_addresses(struct service *s)
+{
+	struct service_address *a;
+
+	ev_timer_stop(s->server->loop, &s->retry);
+	while ((a = STAILQ_FIRST(&s->missing))) {
+		STAILQ_REMOVE_HEAD(&s->missing, next);
+		free(a);
+	}
+}
+
+void service_drain(struct service *s)
+{
+	struct pool *p;
+
+	s->ending = true;
+	service_forget_addresses(s);
+	TAILQ_FOREACH(p, &s->pools, next)
+		pool_drain(p);
+	service_update_state(s, false);
+	server_watch_drain(s->server);
+}
+
+struct service *service_new(struct server *server, struct service_config *c)
+{
+	struct service *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->server = server;
+	s->config = service_config_hold(c);
+	s->state = SERVICE_WAITING;
+	s->generation = 1;
+	TAILQ_INIT(&s->pools);
+	STAILQ_INIT(&s->missing);
+	ev_timer_init(&s->restart, on_restart, 0., 0.);
+	ev_timer_init(&s->settle, on_settle, 0., 0.);
+	ev_timer_init(&s->retry, on_retry, 0., 0.);
+	s->restart.data = s->settle.data = s->retry.data = s;
+	return s;
+}
+
+void service_free(struct service *s)
+{
+	service_forget_addresses(s);
+	ev_timer_stop(s->server->loop, &s->restart);
+	ev_timer_stop(s->server->loop, &s->settle);
+	service_config_release(s->config);
+	free(s);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: ISC */
+/* Making one worker. How many there should be is plan.h. */
+#ifndef SPAWN_H
+#define SPAWN_H
+
+#include "pool.h"
+
+/* Forks a worker for a slot of the pool. Returns its pid, or -1 with errno from fork(2). */
+pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher);
+
+#endif

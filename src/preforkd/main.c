@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "log.h"
+#include "logging.h"
+#include "master.h"
+#include "notify.h"
+#include "process.h"
+#include "title.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <libutil.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const struct option long_options[] = {
+	{ "file", required_argument, NULL, 'f' },  { "check", no_argument, NULL, 'n' },
+	{ "daemon", no_argument, NULL, 'd' },      { "pid-file", required_argument, NULL, 'p' },
+	{ "verbose", no_argument, NULL, 'v' },     { "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
+};
+
+static void usage(FILE *out)
+{
+	fputs("usage: preforkd [-dnvVh] [-f FILE] [-p PIDFILE]\n"
+	      "  -f, --file FILE         configuration (" DEFAULT_FILE ")\n"
+	      "  -n, --check             check the configuration and exit; with -v print it resolved\n"
+	      "  -d, --daemon            go into the background\n"
+	      "  -p, --pid-file PIDFILE  write the pid there\n"
+	      "  -v, --verbose           log everything\n"
+	      "  -V, --version\n"
+	      "  -h, --help\n"
+	      "Exit status: 0 fine, 100 usage or configuration, 111 system trouble. See preforkd(8).\n",
+	      out);
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int read_options(int argc, char *argv[], struct options *o)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "f:ndp:vVh", long_options, NULL)) != -1)
+		switch (c) {
+		case 'f':
+			o->file = optarg;
+			break;
+		case 'n':
+			o->check = true;
+			break;
+		case 'd':
+			o->detach = true;
+			break;
+		case 'p':
+			o->pid_file = optarg;
+			break;
+		case 'v':
+			o->verbose = true;
+			break;
+		case 'V':
+			puts(PACKAGE_STRING);
+			return EXIT_FINE;
+		case 'h':
+			usage(stdout);
+			return EXIT_FINE;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	if (optind == argc)
+		return -1;
+	fprintf(stderr, "preforkd: unexpected argument: %s\n", argv[optind]);
+	usage(stderr);
+	return EXIT_USAGE;
+}
+
+static void print_complaints(const struct complaints *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct complaint *c = &list->list[i];
+
+		fputs("preforkd: ", stderr);
+		if (c->file && c->line > 0)
+			fprintf(stderr, "%s:%d: ", c->file, c->line);
+		else if (c->file)
+			fprintf(stderr, "%s: ", c->file);
+		fprintf(stderr, "%s\n", c->text);
+	}
+}
+
+static struct configuration *load(struct master *m)
+{
+	struct complaints complaints = { 0 };
+	struct configuration *c = configuration_load(m->file, &m->around, &complaints);
+
+	print_complaints(&complaints);
+	complaints_free(&complaints);
+	process_trim();
+	return c;
+}
+
+static int check(const struct master *m)
+{
+	if (m->options->verbose)
+		configuration_print(m->configuration, stdout);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "preforkd: cannot write to standard output: %s\n", strerror(errno));
+		return EXIT_TROUBLE;
+	}
+	return EXIT_FINE;
+}
+
+static int open_log(struct master *m)
+{
+	const char *to = master_log_destination(m, m->configuration);
+
+	/* Until the daemon stands, whoever starts it sees why it does not. */
+	if (strcmp(to, "stderr") != 0)
+		logging_echo(STDERR_FILENO);
+	if (logging_open(to) < 0) {
+		fprintf(stderr, "preforkd: cannot log to %s: %s\n", to, strerror(errno));
+		return -1;
+	}
+	master_apply_globals(m, NULL);
+	return 0;
+}
+
+static const char *pid_path(const struct master *m)
+{
+	return m->options->pid_file ? m->options->pid_file : m->configuration->pid_file;
+}
+
+/* Locked before anything is opened, written when everything is. */
+static int lock_pid_file(const struct master *m, struct pidfh **file)
+{
+	const char *path = pid_path(m);
+	pid_t other = 0;
+
+	*file = NULL;
+	if (!path)
+		return 0;
+	*file = pidfile_open(path, 0644, &other);
+	if (*file)
+		return 0;
+	if (errno == EEXIST)
+		log_error("%s is held by pid %d: preforkd runs already", path, (int)other);
+	else
+		log_error("cannot open the pid file %s: %s", path, strerror(errno));
+	return -1;
+}
+
+static int write_pid_file(const struct master *m, struct pidfh *file)
+{
+	if (!file || pidfile_write(file) == 0)
+		return 0;
+	log_error("cannot write the pid file %s: %s", pid_path(m), strerror(errno));
+	return -1;
+}
+
+static int serve(struct master *m, struct pidfh *pid_file, int parent)
+{
+	if (server_init(&m->server, m->loop) < 0) {
+		log_error("cannot start: %s", strerror(errno));
+		return EXIT_TROUBLE;
+	}
+	/* Before the first worker, whose end must not be missed, and before anybody can think that it is ready. */
+	master_watch(m);
+	if (master_open(m) < 0 || write_pid_file(m, pid_file) < 0)
+		return EXIT_TROUBLE;
+	logging_echo(-1);
+	process_release_parent(parent);
+	title_set("master %s", m->file);
+	master_run(m);
+	log_notice("stopped");
+	return EXIT_FINE;
+}
+
+static int run(struct master *m)
+{
+	struct pidfh *pid_file;
+	int parent = -1, status;
+
+	if (m->options->detach && (parent = process_detach()) < 0) {
+		fprintf(stderr, "preforkd: cannot go into the background: %s\n", strerror(errno));
+		return EXIT_TROUBLE;
+	}
+	if (open_log(m) < 0)
+		return EXIT_TROUBLE;
+	process_close_terminal(m->options->detach && !logging_is_file());
+	if (lock_pid_file(m, &pid_file) < 0)
+		return EXIT_TROUBLE;
+	m->loop = ev_loop_new(EVFLAG_NOENV);
+	if (!m->loop) {
+		log_error("cannot make an event loop: %s", strerror(errno));
+		status = EXIT_TROUBLE;
+	} else {
+		status = serve(m, pid_file, parent);
+		server_free(&m->server);
+		ev_loop_destroy(m->loop);
+	}
+	pidfile_remove(pid_file);
+	logging_close();
+	return status;
+}
+
+/* Not realpath(3): a symbolic link may point somewhere else at the next reload. */
+static char *absolute(const char *path)
+{
+	char *here, *joined;
+
+	if (access(path, R_OK) < 0)
+		return NULL;
+	if (path[0] == '/')
+		return strdup(path);
+	here = getcwd(NULL, 0);
+	if (!here || asprintf(&joined, "%s/%s", here, path) < 0)
+		joined = NULL;
+	free(here);
+	return joined;
+}
+
+int main(int argc, char *argv[])
+{
+	struct options options = { .file = DEFAULT_FILE };
+	struct master m = { .options = &options };
+	int status;
+
+	title_init(argc, argv, environ);
+	process_sanitize();
+	status = read_options(argc, argv, &options);
+	if (status >= 0)
+		return status;
+	notify_init();
+	m.file = absolute(options.file);
+	if (!m.file) {
+		fprintf(stderr, "preforkd: cannot read %s: %s\n", options.file, strerror(errno));
+		return EXIT_USAGE;
+	}
+	m.around = (struct surroundings){ .user = geteuid(), .environment = environ };
+	m.configuration = load(&m);
+	if (!m.configuration)
+		status = EXIT_USAGE;
+	else
+		status = options.check ? check(&m) : run(&m);
+	configuration_free(m.configuration);
+	free(m.file);
+	return status;
+}

@@ -1,0 +1,164 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# The system says no, at each call in turn. The daemon survives and goes on by itself, or says why not.
+. "$srcdir/system/lib.sh"
+
+have strace || skip_all "strace is not installed"
+strace -qq -o /dev/null true 2>/dev/null || skip_all "strace may not trace here"
+case "${SANITIZERS:-}" in
+*address*) export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" ;; # its leak check needs the tracer's place
+esac
+
+# with FAULT...: preforkd under strace with injected faults, "accept4:error=EMFILE:when=1..3"
+with() {
+	faults=
+	calls=
+	for one; do
+		faults="$faults -e inject=$one"
+		calls="$calls,${one%%:*}"
+	done
+	launch strace -f -qq -o /dev/null -e "trace=${calls#,}" $faults
+	ready
+}
+# The tracer dies with the master.
+end() {
+	kill -TERM "$(master)"
+	wait "$daemon"
+	status=$?
+	daemon=
+	return $status
+}
+ticks() {
+	cat "/proc/$1/stat" 2>/dev/null | awk '{ print $14 + $15 }'
+}
+all_ticks() {
+	sum=0
+	for pid in $(master) $(workers); do sum=$((sum + $(ticks "$pid" || echo 0) + 0)); done
+	echo $sum
+}
+
+config <<END
+service "cat"  { listen = { "127.0.0.1:0" }  exec = { "cat" } }
+service "echo" { listen = { "127.0.0.1:0" }  builtin = "echo" }
+END
+
+for error in ECONNABORTED EPROTO EINTR EPERM ENETDOWN; do
+	ok "accept: $error: starts" with "accept4:error=$error:when=1..5"
+	ok "accept: $error: the next connection is served" answers echo x x
+	ok "accept: $error: nothing is said, for it is nobody's fault" not logged 'cannot accept|died|failing'
+	ok "accept: $error: stops with status 0" end
+done
+for error in EMFILE ENFILE ENOMEM ENOBUFS; do
+	ok "accept: $error: starts" with "accept4:error=$error:when=1..3"
+	ok "accept: $error: it is said, with the address" await "echo: cannot accept on 127.0.0.1:[0-9]+: "
+	ok "accept: $error: the connection waits and is served" answers echo x x
+	ok "accept: $error: that it works again is said" await 'echo: accepts again on 127.0.0.1'
+	ok "accept: $error: it was said once" lines 1 'echo: cannot accept'
+	ok "accept: $error: stops with status 0" end
+done
+ok "accept: EMFILE for good: starts" with accept4:error=EMFILE
+await 'echo: cannot accept'
+await 'cat: cannot accept'
+"$programs/client" talk "$(port echo)" </dev/null >/dev/null 2>&1 &
+started="$started $!"
+before=$(all_ticks)
+"$programs/await" -m 3000
+after=$(all_ticks)
+ok "accept: EMFILE for good: three seconds cost next to nothing ($((after - before)) hundredths)" test $((after - before)) -le 15
+ok "accept: EMFILE for good: it was said once for each service" lines 2 'cannot accept'
+ok "accept: EMFILE for good: SIGQUIT ends it" eval 'kill -QUIT $(master); wait $daemon; daemon='
+ok "accept: EBADF: starts" with accept4:error=EBADF
+ok "accept: EBADF: what can never work is a failure of the service" await 'echo: worker [0-9]+ cannot accept: Bad file descriptor'
+ok "accept: EBADF: which backs off" await 'echo: failing'
+ok "accept: EBADF: ends" eval 'kill -QUIT $(master); wait $daemon; daemon='
+
+# The C library's fork is clone(2).
+for error in EAGAIN ENOMEM; do
+	ok "fork: $error: starts" with "clone:error=$error:when=1..3" "fork:error=$error:when=1..3" "clone3:error=$error:when=1..3"
+	ok "fork: $error: it is said" await 'cannot make a worker: '
+	ok "fork: $error: it works again by itself" await 'workers can be made again'
+	ok "fork: $error: it was said once" lines 1 'cannot make a worker: '
+	ok "fork: $error: and serves" answers cat x x
+	ok "fork: $error: stops with status 0" end
+done
+
+mkdir "$T/bin"
+cp "$(command -v cat)" "$T/bin/prog"
+chmod 755 "$T/bin" "$T/bin/prog"
+config <<END
+service "prog" { listen = { "127.0.0.1:0" }  exec = { "$T/bin/prog" }  restart-delay = "20ms..100ms" }
+service "echo" { listen = { "127.0.0.1:0" }  builtin = "echo" }
+END
+for error in EACCES ENOMEM E2BIG ETXTBSY; do
+	launch strace -f -qq -o /dev/null -P "$T/bin/prog" -e trace=execve -e "inject=execve:error=$error"
+	ok "execve: $error: starts" await 'runs with'
+	ask prog x >/dev/null 2>&1
+	ok "execve: $error: it is said, with the path" await "prog: worker [0-9]+ cannot execute $T/bin/prog: "
+	ok "execve: $error: the service is failing" await 'prog: failing'
+	ok "execve: $error: its connection did not end with status 0" not logged 'prog: end .*status=0'
+	ok "execve: $error: its neighbour serves" answers echo x x
+	ok "execve: $error: stops" eval 'kill -QUIT $(master); wait $daemon; daemon='
+done
+
+config <<END
+service "prog" { listen = { "127.0.0.1:0" }  exec = { "$T/bin/prog" }  restart-delay = "20ms..100ms"  no-new-privileges = yes  limit { core = 0 } }
+END
+steps() {
+	while read -r fault words; do
+		with "$fault:error=EPERM"
+		ok "$fault: EPERM: the step is named" await "prog: worker [0-9]+ cannot $words.*: Operation not permitted"
+		ok "$fault: EPERM: the service is failing" await 'prog: failing'
+		ok "$fault: EPERM: SIGQUIT ends it with status 0" eval 'kill -QUIT $(master); wait $daemon; status=$?; daemon=; [ $status -eq 0 ]'
+	done
+}
+steps <<END
+setsid start a session
+chdir change to the directory /
+prctl renounce new privileges
+END
+if [ $root = yes ]; then
+	steps <<-END
+		setgroups set the supplementary groups of $user
+		setresgid change to the group of $user
+		setresuid change to the user $user
+	END
+else
+	skip "setgroups, setresgid, setresuid: EPERM" "needs root"
+fi
+
+ok "socket: EMFILE: nothing can be opened" eval 'with socket:error=EMFILE; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
+ok "socket: EMFILE: it is said" logged 'cannot make a socket for 127.0.0.1:0: Too many open files'
+ok "bind: EACCES: nothing can be opened" eval 'with bind:error=EACCES; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
+ok "bind: EACCES: it is said" logged 'cannot bind 127.0.0.1:0: Permission denied'
+ok "listen: EADDRINUSE: nothing can be opened" eval 'with listen:error=EADDRINUSE; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
+ok "listen: EADDRINUSE: it is said" logged 'cannot listen on 127.0.0.1:0: Address already in use'
+ok "memfd_create: ENFILE: no pool can be made" eval 'with memfd_create:error=ENFILE; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
+ok "memfd_create: ENFILE: it is said" logged 'cannot make a pool for 127.0.0.1:[0-9]+: Too many open files in system'
+config <<END
+service "one" { listen = { "127.0.0.1:0" }  exec = { "cat" } }
+service "two" { listen = { "127.0.0.1:0" }  exec = { "cat" } }
+END
+ok "bind: EACCES once: the other service starts" with bind:error=EACCES:when=1
+ok "bind: EACCES once: and serves" answers two x x
+ok "bind: EACCES once: stops with status 0" end
+
+# No descriptors in the master: a reload that needs more is refused, and possible when there are more.
+if have prlimit; then
+	ok "starts" start
+	cp "$T/preforkd.conf" "$T/few.conf"
+	for i in 1 2 3 4 5 6 7 8 9; do
+		echo "service \"more$i\" { listen = { \"127.0.0.1:0\" }  exec = { \"cat\" } }" >>"$T/preforkd.conf"
+	done
+	limit=$(prlimit -n -o SOFT --noheadings -p "$(master)")
+	prlimit -n$(($(find /proc/$(master)/fd | wc -l) + 8)): -p "$(master)"
+	ok "without descriptors a reload ends" reload
+	ok "refused, with the reason" logged 'Too many open files'
+	ok "and what ran still runs" answers one x x
+	prlimit -n"$limit": -p "$(master)"
+	ok "with descriptors it is done" reload
+	ok "and all serve" answers more9 x x
+	ok "stops with status 0" stop
+else
+	skip "without descriptors a reload is refused" "no prlimit here"
+fi
+finish

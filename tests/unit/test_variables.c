@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+#include "suites.h"
+#include "given.h"
+#include "variables.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UCSPI VARIABLES_UCSPI
+#define SYSTEMD VARIABLES_SYSTEMD
+#define XINETD VARIABLES_XINETD
+#define ALL VARIABLES_ALL
+
+#define TCP4_UCSPI "PROTO=TCP TCPLOCALIP=192.0.2.1 TCPLOCALPORT=80 TCPREMOTEIP=198.51.100.7 TCPREMOTEPORT=50312 TCPCONNNUM=3"
+#define TCP6_UCSPI "PROTO=TCP TCPLOCALIP=2001:db8::1 TCPLOCALPORT=443 TCPREMOTEIP=2001:db8::2 TCPREMOTEPORT=65535 TCPCONNNUM=3"
+#define UNIX_UCSPI "PROTO=UNIX UNIXREMOTEPID=812 UNIXREMOTEEUID=1000 UNIXREMOTEEGID=100 UNIXLOCALPATH=/run/x.sock"
+#define ID "PREFORK_CONNECTION=2a"
+#define COOKIE "SO_COOKIE=42"
+
+static const struct {
+	const char *what, *local, *peer;
+	unsigned sets;
+	const char *variables; /* in their order */
+} table[] = {
+	{ "IPv4, all", "192.0.2.1:80", "198.51.100.7:50312", ALL,
+	  ID " " TCP4_UCSPI " REMOTE_ADDR=198.51.100.7 REMOTE_PORT=50312 REMOTE_HOST=198.51.100.7 " COOKIE },
+	{ "IPv4, ucspi", "192.0.2.1:80", "198.51.100.7:50312", UCSPI, ID " " TCP4_UCSPI },
+	{ "IPv4, systemd", "192.0.2.1:80", "198.51.100.7:50312", SYSTEMD,
+	  ID " REMOTE_ADDR=198.51.100.7 REMOTE_PORT=50312 " COOKIE },
+	{ "IPv4, xinetd", "192.0.2.1:80", "198.51.100.7:50312", XINETD, ID " REMOTE_HOST=198.51.100.7" },
+	{ "IPv4, none", "192.0.2.1:80", "198.51.100.7:50312", 0, ID },
+	{ "IPv4, ucspi and xinetd", "192.0.2.1:80", "198.51.100.7:50312", UCSPI | XINETD,
+	  ID " " TCP4_UCSPI " REMOTE_HOST=198.51.100.7" },
+
+	{ "IPv6, all", "[2001:db8::1]:443", "[2001:db8::2]:65535", ALL,
+	  ID " " TCP6_UCSPI " REMOTE_ADDR=2001:db8::2 REMOTE_PORT=65535 REMOTE_HOST=2001:db8::2 " COOKIE },
+	{ "IPv6, ucspi", "[2001:db8::1]:443", "[2001:db8::2]:65535", UCSPI, ID " " TCP6_UCSPI },
+	{ "IPv6, systemd", "[2001:db8::1]:443", "[2001:db8::2]:65535", SYSTEMD,
+	  ID " REMOTE_ADDR=2001:db8::2 REMOTE_PORT=65535 " COOKIE },
+	{ "IPv6, xinetd", "[2001:db8::1]:443", "[2001:db8::2]:65535", XINETD, ID " REMOTE_HOST=2001:db8::2" },
+	{ "IPv6, link-local", "[fe80::1%2]:443", "[fe80::2%2]:1", SYSTEMD, ID " REMOTE_ADDR=fe80::2%2 REMOTE_PORT=1 " COOKIE },
+
+	{ "mapped, all", "[::ffff:192.0.2.1]:80", "[::ffff:198.51.100.7]:50312", ALL,
+	  ID " " TCP4_UCSPI " REMOTE_ADDR=198.51.100.7 REMOTE_PORT=50312 REMOTE_HOST=198.51.100.7 " COOKIE },
+
+	{ "path, all", "/run/x.sock", "", ALL, ID " " UNIX_UCSPI " " COOKIE },
+	{ "path, ucspi", "/run/x.sock", "", UCSPI, ID " " UNIX_UCSPI },
+	{ "path, systemd", "/run/x.sock", "", SYSTEMD, ID " " COOKIE },
+	{ "path, xinetd", "/run/x.sock", "", XINETD, ID },
+	{ "path, none", "/run/x.sock", "", 0, ID },
+	{ "path, client with a path", "/run/x.sock", "/run/client", ALL, ID " " UNIX_UCSPI " REMOTE_ADDR=/run/client " COOKIE },
+	{ "path, client with an abstract name", "/run/x.sock", "@client", ALL,
+	  ID " " UNIX_UCSPI " REMOTE_ADDR=@client " COOKIE },
+	{ "abstract", "@server", "", UCSPI,
+	  ID " PROTO=UNIX UNIXREMOTEPID=812 UNIXREMOTEEUID=1000 UNIXREMOTEEGID=100 UNIXLOCALPATH=@server" },
+};
+
+/* As accept leaves it: a client of a path that has no name has a family and no more. */
+static struct address peer_of(const char *local, const char *text)
+{
+	struct address a = given_address(text);
+
+	if (text[0] == '\0' && (local[0] == '/' || local[0] == '@')) {
+		a.socket.any.sa_family = AF_UNIX;
+		a.length = sizeof(sa_family_t);
+	}
+	return a;
+}
+
+static void join(const struct variables *v, char *out, size_t size)
+{
+	size_t length = 0;
+
+	out[0] = '\0';
+	for (char *const *at = v->list; *at; at++)
+		length += (size_t)snprintf(out + length, size - length, "%s%s", at == v->list ? "" : " ", *at);
+}
+
+START_TEST(a_connection_has_its_variables)
+{
+	struct connection c = { .id = 42, .others = 3, .credentials = { 812, 1000, 100 } };
+	struct variables v;
+	char text[2048];
+
+	c.local = given_address(table[_i].local);
+	c.peer = peer_of(table[_i].local, table[_i].peer);
+	memset(&v, 0xff, sizeof(v));
+	variables_fill(&v, &c, table[_i].sets);
+	join(&v, text, sizeof(text));
+	ck_assert_msg(strcmp(text, table[_i].variables) == 0, "%s:\n%s", table[_i].what, text);
+	ck_assert_msg(!v.list[v.count], "%s: count %u", table[_i].what, v.count);
+}
+END_TEST
+
+START_TEST(each_of_them_is_known_by_its_name)
+{
+	struct connection c = { .id = 42 };
+	struct variables v;
+
+	c.local = given_address(table[_i].local);
+	c.peer = peer_of(table[_i].local, table[_i].peer);
+	variables_fill(&v, &c, table[_i].sets);
+	for (unsigned i = 0; i < v.count; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(v.list[i], "="), v.list[i]);
+		ck_assert_msg(variables_known(name), "%s", name);
+		ck_assert_msg(variables_known(v.list[i]), "%s", v.list[i]);
+	}
+}
+END_TEST
+
+START_TEST(they_can_be_filled_in_again)
+{
+	struct connection c = { .id = 42 };
+	struct variables v;
+
+	c.local = given_address("192.0.2.1:80");
+	c.peer = given_address("198.51.100.7:50312");
+	variables_fill(&v, &c, ALL);
+	variables_fill(&v, &c, 0);
+	ck_assert_uint_eq(v.count, 1);
+	ck_assert_str_eq(v.list[0], "PREFORK_CONNECTION=2a");
+	ck_assert_ptr_null(v.list[1]);
+}
+END_TEST
+
+enum { PATH_ROOM = sizeof(((struct address *)0)->socket.path.sun_path) };
+
+/* Every byte of both names is written as \xNN, and every number has its most digits. */
+static struct connection greatest_unix(bool abstract)
+{
+	struct connection c = { .id = UINT64_MAX, .others = UINT32_MAX, .credentials = { -1, (uid_t)-1, (gid_t)-1 } };
+
+	memset(&c.local.socket.path, 0xff, sizeof(c.local.socket.path));
+	c.local.socket.path.sun_family = AF_UNIX;
+	c.local.length = offsetof(struct sockaddr_un, sun_path) + PATH_ROOM;
+	if (abstract)
+		c.local.socket.path.sun_path[0] = '\0';
+	c.peer = c.local;
+	return c;
+}
+
+static struct connection greatest_tcp(bool unused)
+{
+	struct connection c = { .id = UINT64_MAX, .others = UINT32_MAX };
+
+	(void)unused;
+	c.local = given_address("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535");
+	c.peer = c.local;
+	return c;
+}
+
+static const struct {
+	const char *what;
+	struct connection (*make)(bool abstract);
+	bool abstract;
+} greatest[] = {
+	{ "path", greatest_unix, false },
+	{ "abstract name", greatest_unix, true },
+	{ "IPv6", greatest_tcp, false },
+};
+
+START_TEST(the_longest_names_and_numbers_have_room)
+{
+	struct connection c = greatest[_i].make(greatest[_i].abstract);
+	struct variables *v = malloc(sizeof(*v)); /* of its own, so that AddressSanitizer and valgrind see its end */
+
+	variables_fill(v, &c, ALL);
+	ck_assert_msg(v->used <= sizeof(v->text), "%s: %zu of %zu bytes", greatest[_i].what, v->used, sizeof(v->text));
+	ck_assert_msg(v->count <= VARIABLES_MAX, "%s: %u", greatest[_i].what, v->count);
+	for (unsigned i = 0; i < v->count; i++)
+		ck_assert_msg(v->list[i] >= v->text && v->list[i] + strlen(v->list[i]) < v->text + sizeof(v->text), "%s: %s",
+		              greatest[_i].what, v->list[i]);
+	free(v);
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	bool known;
+} names[] = {
+	{ "PROTO", true },           { "PROTO=TCP", true },      { "TCPREMOTEIP", true },    { "TCPREMOTEHOST", true },
+	{ "TCPREMOTEHOST=", true },  { "TCPREMOTEINFO", true },  { "TCPLOCALHOST", true },   { "TCPCONNNUM", true },
+	{ "UNIXREMOTEPID", true },   { "UNIXLOCALPATH", true },  { "REMOTE_ADDR", true },    { "REMOTE_PORT=1", true },
+	{ "REMOTE_HOST", true },     { "SO_COOKIE", true },      { "PREFORK_CONNECTION", true }, { "PREFORK_SERVICE=x", true },
+	{ "", false },               { "=", false },             { "PROT", false },          { "PROTOCOL", false },
+	{ "PROTO_", false },         { "proto", false },         { "PATH", false },          { "REMOTE", false },
+	{ "REMOTE_ADDRESS", false }, { "XPROTO", false },        { "HOME=PROTO", false },    { "TCPREMOTEIPX=1", false },
+};
+
+START_TEST(a_name_is_one_of_ours_or_not)
+{
+	ck_assert_msg(!!variables_known(names[_i].name) == names[_i].known, "\"%s\"", names[_i].name);
+}
+END_TEST
+
+Suite *variables_suite(void)
+{
+	Suite *s = suite_create("variables");
+	TCase *t = tcase_create("variables");
+
+	tcase_add_loop_test(t, a_connection_has_its_variables, 0, rows(table));
+	tcase_add_loop_test(t, each_of_them_is_known_by_its_name, 0, rows(table));
+	tcase_add_test(t, they_can_be_filled_in_again);
+	tcase_add_loop_test(t, the_longest_names_and_numbers_have_room, 0, rows(greatest));
+	tcase_add_loop_test(t, a_name_is_one_of_ours_or_not, 0, rows(names));
+	suite_add_tcase(s, t);
+	return s;
+}
