@@ -388,6 +388,12 @@ static void compare_meanings(const struct service_config *a, const struct servic
 		name_it(f, "the place of the program");
 	if (same_text(a->when_full, b->when_full) && !same_answer(&a->answer_full, &b->answer_full))
 		name_it(f, "the text of when-full");
+	if (same_text(a->when_denied, b->when_denied) && !same_answer(&a->answer_denied, &b->answer_denied))
+		name_it(f, "the text of when-denied");
+	if (same_text(a->when_limited, b->when_limited) && !same_answer(&a->answer_limited, &b->answer_limited))
+		name_it(f, "the text of when-limited");
+	if (same_text(a->banner, b->banner) && !same_answer(&a->welcome, &b->welcome))
+		name_it(f, "the text of banner");
 	if (a->socket.owner_id != b->socket.owner_id || a->socket.group_id != b->socket.group_id)
 		name_it(f, "the socket's owner");
 	if (!same_list(a->environment, b->environment) && same_list(a->own_environment, b->own_environment) &&

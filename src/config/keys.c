@@ -168,6 +168,95 @@ static bool print_duration(const struct key *k, const void *field, FILE *out)
 
 static const struct type type_duration = { false, read_duration, print_duration, NULL };
 
+/* A limit in time: a duration, or "off" */
+
+static int read_time_limit(const struct key *k, const struct setting *s, void *field, char *why, size_t *bad)
+{
+	if (strcmp(s->values[0], "off") != 0)
+		return read_duration(k, s, field, why, bad);
+	*(int *)field = UNSET;
+	return 0;
+}
+
+static const struct type type_time_limit = { false, read_time_limit, print_duration, NULL };
+
+/* A number, or "off" */
+
+static int read_number_or_off(const struct key *k, const struct setting *s, void *field, char *why, size_t *bad)
+{
+	if (strcmp(s->values[0], "off") != 0)
+		return read_number(k, s, field, why, bad);
+	*(int *)field = UNSET;
+	return 0;
+}
+
+static const struct type type_number_or_off = { false, read_number_or_off, print_number, NULL };
+
+/* Hundredths, or "off" */
+
+static int read_load(const struct key *k, const struct setting *s, void *field, char *why, size_t *bad)
+{
+	long value;
+
+	(void)bad;
+	if (strcmp(s->values[0], "off") == 0) {
+		*(int *)field = UNSET;
+		return 0;
+	}
+	if (value_hundredths(s->values[0], k->max, &value, why) < 0)
+		return -1;
+	*(int *)field = (int)value;
+	return 0;
+}
+
+static bool print_load(const struct key *k, const void *field, FILE *out)
+{
+	int value = *(const int *)field;
+
+	(void)k;
+	if (value == UNSET)
+		return false;
+	fprintf(out, "\"%d.%02d\"", value / 100, value % 100);
+	return true;
+}
+
+static const struct type type_load = { false, read_load, print_load, NULL };
+
+/* A rate, or "off" */
+
+static int read_rate(const struct key *k, const struct setting *s, void *field, char *why, size_t *bad)
+{
+	struct rate_config *rate = field;
+	long count, per;
+
+	(void)k;
+	(void)bad;
+	if (strcmp(s->values[0], "off") == 0) {
+		rate->count = UNSET;
+		rate->per = 0;
+		return 0;
+	}
+	if (value_rate(s->values[0], &count, &per, why) < 0)
+		return -1;
+	rate->count = (int)count;
+	rate->per = (int)per;
+	return 0;
+}
+
+static bool print_rate(const struct key *k, const void *field, FILE *out)
+{
+	const struct rate_config *rate = field;
+	char time[32];
+
+	(void)k;
+	if (rate->count == UNSET)
+		return false;
+	fprintf(out, "\"%d/%s\"", rate->count, value_print_duration(rate->per, time, sizeof(time)));
+	return true;
+}
+
+static const struct type type_rate = { false, read_rate, print_rate, NULL };
+
 static int read_size(const struct key *k, const struct setting *s, void *field, char *why, size_t *bad)
 {
 	long value;
@@ -447,6 +536,7 @@ static const char *const choices_bind[] = { "strict", "retry", "free", NULL };
 static const char *const choices_stderr[] = { "log", "socket", "null", NULL };
 static const char *const choices_sets[] = { "ucspi", "systemd", "xinetd", NULL };
 static const char *const choices_log_connections[] = { "none", "start", "end", "both", NULL };
+static const char *const choices_proxy[] = { "off", "required", "optional", NULL };
 static const char *const choices_level[] = { "error", "warning", "notice", "info", "debug", NULL };
 
 #define FIELD(member) offsetof(struct service_config, member)
@@ -514,6 +604,30 @@ const struct key service_keys[] = {
 	{ "workers.recycle-jitter", &type_percent, FIELD(workers.recycle_jitter), 0, 100, NULL },
 	{ "workers.idle-timeout", &type_duration, FIELD(workers.idle_timeout), 0, TIME_MAX, NULL },
 	{ "when-full", &type_text, FIELD(when_full), 0, 0, NULL },
+
+	{ "allow", &type_list, FIELD(allow), 0, 0, NULL },
+	{ "deny", &type_list, FIELD(deny), 0, 0, NULL },
+	{ "when-denied", &type_text, FIELD(when_denied), 0, 0, NULL },
+	{ "access-times", &type_list, FIELD(access_times), 0, 0, NULL },
+	{ "max-load", &type_load, FIELD(max_load), 0, 100000000, NULL },
+	{ "rate", &type_rate, FIELD(rate), 0, 0, NULL },
+	{ "burst", &type_number, FIELD(rate.burst), 1, 1000000000, NULL },
+	{ "per-source.max", &type_number_or_off, FIELD(source.max), 1, 100000, NULL },
+	{ "per-source.rate", &type_rate, FIELD(source.rate), 0, 0, NULL },
+	{ "per-source.burst", &type_number, FIELD(source.rate.burst), 1, 1000000000, NULL },
+	{ "per-source.prefix-v4", &type_number, FIELD(source.prefix_v4), 0, 32, NULL },
+	{ "per-source.prefix-v6", &type_number, FIELD(source.prefix_v6), 0, 128, NULL },
+	{ "when-limited", &type_text, FIELD(when_limited), 0, 0, NULL },
+	{ "proxy-protocol.mode", &type_choice, FIELD(proxy.mode), 0, 0, choices_proxy },
+	{ "proxy-protocol.from", &type_list, FIELD(proxy.from), 0, 0, NULL },
+	{ "proxy-protocol.timeout", &type_duration, FIELD(proxy.timeout), 1, TIME_MAX, NULL },
+	{ "time-limit", &type_time_limit, FIELD(time_limit), 1, TIME_MAX, NULL },
+	{ "first-byte-limit", &type_time_limit, FIELD(first_byte_limit), 1, TIME_MAX, NULL },
+	{ "kill-after", &type_duration, FIELD(kill_after), 0, TIME_MAX, NULL },
+	{ "banner", &type_text, FIELD(banner), 0, 0, NULL },
+	{ "lookup-hostname", &type_yesno, FIELD(lookup_hostname), 0, 0, NULL },
+	{ "lookup-timeout", &type_duration, FIELD(lookup_timeout), 1, TIME_MAX, NULL },
+
 	{ "restart-delay", &type_range, FIELD(restart_min), 1, TIME_MAX, NULL },
 	{ "log-connections", &type_choice, FIELD(log_connections), 0, 0, choices_log_connections },
 	{ NULL, NULL, 0, 0, 0, NULL },

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define ENDPOINTS_EACH 16          /* addresses that one host name may have */
-#define ANSWER_MAX (64 * 1024)     /* bytes of a refusal's text */
+#define ANSWER_MAX (64 * 1024)     /* bytes of a refusal's text, or a banner's */
 #define DEFAULT_MAX_SPARE 4
 
 struct resolving {
@@ -444,7 +444,7 @@ static void resolve_workers(const struct resolving *r)
 		object(r, "workers.max", 0, "%d is too few for %zu addresses: each needs one worker", w->max, r->c->endpoint_count);
 }
 
-/* when-full */
+/* The answers: when-full, when-denied, when-limited, and the banner */
 
 static int read_whole(int fd, char *data, size_t size)
 {
@@ -471,7 +471,7 @@ static void read_answer(const struct resolving *r, const char *key, const char *
 	if (length < 0)
 		object(r, key, 0, "cannot read %s: %s", path, strerror(errno));
 	else if (length == ANSWER_MAX)
-		object(r, key, 0, "%s is too long for a refusal; at most %d bytes", path, ANSWER_MAX - 1);
+		object(r, key, 0, "%s is too long; at most %d bytes", path, ANSWER_MAX - 1);
 	if (fd >= 0)
 		close(fd);
 	if (length < 0) {
@@ -481,11 +481,13 @@ static void read_answer(const struct resolving *r, const char *key, const char *
 	*a = (struct answer){ .kind = ANSWER_TEXT, .text = text, .length = (size_t)length };
 }
 
-static void resolve_answer(const struct resolving *r, const char *key, const char *written, struct answer *a)
+/* Only a full service may leave its clients in the queue: `first` is the first of the words that may be said. */
+static void resolve_answer(const struct resolving *r, const char *key, const char *written, enum answer_kind first,
+                           struct answer *a)
 {
 	static const char *const words[] = { [ANSWER_QUEUE] = "queue", [ANSWER_CLOSE] = "close", [ANSWER_RESET] = "reset" };
 
-	for (int i = ANSWER_QUEUE; i <= ANSWER_RESET; i++)
+	for (int i = (int)first; i <= ANSWER_RESET; i++)
 		if (strcmp(written, words[i]) == 0) {
 			a->kind = (enum answer_kind)i;
 			return;
@@ -493,7 +495,20 @@ static void resolve_answer(const struct resolving *r, const char *key, const cha
 	if (written[0] == '/')
 		read_answer(r, key, written, a);
 	else
-		object(r, key, 0, "\"%s\" is neither queue, close, reset nor the absolute path of a text file", written);
+		object(r, key, 0, "\"%s\" is neither %sclose, reset nor the absolute path of a text file", written,
+		       first == ANSWER_QUEUE ? "queue, " : "");
+}
+
+static void resolve_banner(const struct resolving *r)
+{
+	const char *path = r->c->banner;
+
+	if (!path)
+		return;
+	if (path[0] == '/')
+		read_answer(r, "banner", path, &r->c->welcome);
+	else
+		object(r, "banner", 0, "\"%s\" is no absolute path", path);
 }
 
 static void check_name(const struct resolving *r)
@@ -521,5 +536,8 @@ void meaning_resolve(struct service_config *c, const struct origin *o, const str
 	resolve_environment(&r);
 	resolve_handler(&r);
 	resolve_workers(&r);
-	resolve_answer(&r, "when-full", c->when_full, &c->answer_full);
+	resolve_answer(&r, "when-full", c->when_full, ANSWER_QUEUE, &c->answer_full);
+	resolve_answer(&r, "when-denied", c->when_denied, ANSWER_CLOSE, &c->answer_denied);
+	resolve_answer(&r, "when-limited", c->when_limited, ANSWER_CLOSE, &c->answer_limited);
+	resolve_banner(&r);
 }

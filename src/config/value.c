@@ -75,6 +75,44 @@ int value_duration(const char *text, long min, long max, long *out, char *why)
 	return with_unit(text, times, min, max, out, why, "no time; write a number and ms, s, min, h or d");
 }
 
+#define RATE_COUNT_MAX 1000000000L
+#define RATE_TIME_MAX (24 * 3600 * 1000L)
+
+/* The time may be a unit alone: "30/min". */
+int value_rate(const char *text, long *count, long *per, char *why)
+{
+	const char *slash = strchr(text, '/');
+	char number[16], time[16];
+	const char *digit = slash && slash[1] >= '0' && slash[1] <= '9' ? "" : "1";
+
+	if (!slash || slash == text || !slash[1] || (size_t)(slash - text) >= sizeof(number) || strlen(slash) >= sizeof(time) - 1)
+		return complain(why, text, "no rate; write a number and a time as in 30/min or 100/10s");
+	snprintf(number, sizeof(number), "%.*s", (int)(slash - text), text);
+	snprintf(time, sizeof(time), "%s%s", digit, slash + 1);
+	if (value_number(number, 1, RATE_COUNT_MAX, count, why) < 0)
+		return -1;
+	return value_duration(time, 1, RATE_TIME_MAX, per, why);
+}
+
+int value_hundredths(const char *text, long max, long *out, char *why)
+{
+	size_t whole = strspn(text, "0123456789"), decimals = 0;
+	long value = 0;
+
+	if (text[whole] == '.')
+		decimals = strspn(text + whole + 1, "0123456789");
+	if (whole == 0 || whole > 9 || decimals > 2 || text[whole + (decimals > 0) + decimals] != '\0')
+		return complain(why, text, "no number with at most two decimals");
+	for (size_t i = 0; i < whole; i++)
+		value = value * 10 + (text[i] - '0');
+	for (size_t i = 0; i < 2; i++)
+		value = value * 10 + (i < decimals ? text[whole + 1 + i] - '0' : 0);
+	if (value > max)
+		return complain(why, text, "out of range");
+	*out = value;
+	return 0;
+}
+
 int value_size(const char *text, long min, long max, long *out, char *why)
 {
 	return with_unit(text, sizes, min, max, out, why, "no size; write a number of bytes, or one with K, M or G");

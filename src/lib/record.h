@@ -22,8 +22,20 @@ enum record_kind {
 	RECORD_WELL,      /* and works again */
 };
 
+/* Why a connection is refused, in the order in which it is asked. */
 enum refusal {
-	REFUSED_FULL = 1, /* the service is at its maximum */
+	REFUSED_NOT,
+	REFUSED_FULL,         /* the service is at its maximum */
+	REFUSED_HOURS,        /* outside of access-times */
+	REFUSED_LOAD,         /* the machine is above max-load */
+	REFUSED_PROXY_SENDER, /* no header is taken from this sender */
+	REFUSED_PROXY_HEADER, /* it is missing, malformed or late */
+	REFUSED_DENIED,
+	REFUSED_SOURCE_MAX,
+	REFUSED_SOURCE_RATE,
+	REFUSED_SOURCE_TABLE, /* there is no place to count it */
+	REFUSED_SERVICE_RATE,
+	REFUSALS,
 };
 
 struct record {

@@ -43,6 +43,8 @@ static const struct pool_size default_workers = {
 	.idle_timeout = 60 * 1000,
 };
 
+static const struct rate_config no_rate = { .count = UNSET, .burst = UNSET };
+
 /* What a program sees of the daemon's own environment. */
 static char **default_pass(void)
 {
@@ -66,6 +68,8 @@ struct service_config *service_config_new(void)
 		return NULL;
 	c->pass_environment = default_pass();
 	c->when_full = strdup("queue");
+	c->when_denied = strdup("close");
+	c->when_limited = strdup("close");
 	c->directory = strdup("/");
 	c->holders = 1;
 	c->enabled = true;
@@ -76,11 +80,19 @@ struct service_config *service_config_new(void)
 	c->log_connections = LOG_CONNECTIONS_BOTH;
 	c->umask = 022;
 	c->oom_score_adjust = UNSET;
+	c->max_load = UNSET;
+	c->rate = no_rate;
+	c->source = (struct source_limits){ .max = UNSET, .rate = no_rate, .prefix_v4 = 32, .prefix_v6 = 64 };
+	c->proxy.timeout = 5 * 1000;
+	c->time_limit = UNSET;
+	c->first_byte_limit = UNSET;
+	c->kill_after = 10 * 1000;
+	c->lookup_timeout = 5 * 1000;
 	c->restart_min = 100;
 	c->restart_max = 30 * 1000;
 	for (int i = 0; i < LIMITS; i++)
 		c->limit[i].resource = resources[i];
-	if (c->pass_environment && c->when_full && c->directory)
+	if (c->pass_environment && c->when_full && c->when_denied && c->when_limited && c->directory)
 		return c;
 	service_config_release(c);
 	return NULL;
@@ -113,6 +125,13 @@ static void release_written(struct service_config *c)
 	string_list_free(c->own_environment);
 	string_list_free(c->pass_environment);
 	free(c->when_full);
+	free(c->when_denied);
+	free(c->when_limited);
+	string_list_free(c->allow);
+	string_list_free(c->deny);
+	string_list_free(c->access_times);
+	string_list_free(c->proxy.from);
+	free(c->banner);
 	free(c->socket.interface);
 	free(c->socket.owner);
 	free(c->socket.group);
@@ -131,6 +150,9 @@ static void release_resolved(struct service_config *c)
 	free(c->identity.shell);
 	environment_release(c);
 	free(c->answer_full.text);
+	free(c->answer_denied.text);
+	free(c->answer_limited.text);
+	free(c->welcome.text);
 }
 
 void service_config_release(struct service_config *c)

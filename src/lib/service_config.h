@@ -76,6 +76,30 @@ enum log_connections {
 	LOG_CONNECTIONS_BOTH,
 };
 
+/* "30/min": so many in so many ms, and how many at once. count UNSET: no limit; burst UNSET: as many as count. */
+struct rate_config {
+	int count, per, burst;
+};
+
+/* What one client network may have. */
+struct source_limits {
+	int max; /* connections at a time, UNSET: no limit */
+	struct rate_config rate;
+	int prefix_v4, prefix_v6; /* bits that make a network */
+};
+
+enum proxy_mode {
+	PROXY_OFF,
+	PROXY_REQUIRED,
+	PROXY_OPTIONAL,
+};
+
+struct proxy_config {
+	int mode; /* enum proxy_mode */
+	char **from;
+	int timeout;
+};
+
 struct service_config;
 
 /* What a worker does with a connection. */
@@ -114,7 +138,18 @@ struct service_config {
 	int stderr_to;       /* enum stderr_to */
 	int log_connections; /* enum log_connections */
 	struct pool_size workers;
-	char *when_full;
+	char *when_full, *when_denied, *when_limited;
+	char **allow, **deny;
+	char **access_times;
+	int max_load; /* hundredths of the one-minute load, UNSET: no limit */
+	struct rate_config rate;
+	struct source_limits source;
+	struct proxy_config proxy;
+	int time_limit, first_byte_limit; /* UNSET: none */
+	int kill_after;
+	char *banner;
+	int lookup_hostname;
+	int lookup_timeout;
 	int restart_min, restart_max;
 
 	/* What follows from it. */
@@ -126,7 +161,8 @@ struct service_config {
 	struct identity identity;
 	char **environment; /* all but the connection's variables, for which there is room at its end */
 	size_t environment_count;
-	struct answer answer_full;
+	struct answer answer_full, answer_denied, answer_limited;
+	struct answer welcome; /* the text of banner; ANSWER_TEXT or nothing */
 };
 
 /* A service with every default of preforkd.conf(5) and nothing else. NULL with errno ENOMEM. */
