@@ -12,6 +12,9 @@
 #ifndef BOARD_H
 #define BOARD_H
 
+#include "record.h"
+#include "sources.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,6 +34,16 @@ struct board_header {
 	_Atomic uint32_t wake_below; /* fewer idle workers than this: write to the wake pipe */
 	_Atomic uint32_t dropped;    /* records that found the pipe full */
 	_Atomic uint32_t full;       /* the service is at its maximum: an usher is wanted */
+	_Atomic uint32_t gate;       /* enum refusal: nobody is served at present, for this reason; 0: open */
+
+	/* How long connections lay in the kernel's queue, as far as it tells: */
+	_Atomic uint32_t waited_most;  /* ms */
+	_Atomic uint64_t waited_total; /* ms, of all connections together */
+	_Atomic uint64_t accepted;
+
+	/* For each reason: */
+	_Atomic uint32_t refused[REFUSALS]; /* how many */
+	_Atomic uint64_t told[REFUSALS];    /* ms, when a record was last written of one */
 };
 
 /* What a worker says about itself besides its state. */
@@ -39,7 +52,9 @@ struct board_slot {
 	_Atomic uint32_t served; /* connections so far */
 	_Atomic uint32_t step;   /* why it gave up (enum step), 0 if it did not */
 	_Atomic uint32_t error;  /* the errno of that step */
-	uint32_t spare[11];
+	uint32_t spare[1];
+	source_hold hold; /* where its connection is counted (sources.h) */
+	uint64_t spares[4];
 };
 
 _Static_assert(sizeof(struct board_slot) == 64, "a slot is a cache line");

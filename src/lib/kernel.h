@@ -182,13 +182,19 @@ static inline int kernel_sigtake(kernel_sigset set)
 /* Installs a handler with SA_RESTART and nothing blocked. */
 int kernel_handle(int sig, void (*handler)(int));
 
-/* Milliseconds of the monotonic clock. */
-static inline uint64_t kernel_now(void)
+/* Nanoseconds of the monotonic clock. */
+static inline uint64_t kernel_now_ns(void)
 {
 	struct timespec t = { 0, 0 };
 
 	kernel_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Milliseconds of it. */
+static inline uint64_t kernel_now(void)
+{
+	return kernel_now_ns() / 1000000;
 }
 
 #endif

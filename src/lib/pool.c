@@ -3,9 +3,9 @@
 
 #include "pool.h"
 #include "server.h"
+#include "shared.h"
 #include "spawn.h"
 
-#include <sys/mman.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,33 +17,12 @@
 #define WAKES_WITHOUT_NEWS 32
 #define WAKE_PAUSE 0.1
 
-/* Sealed against shrinking: a truncated mapping would kill the master when it looks. */
-static int make_board_memory(size_t size)
-{
-	int fd = memfd_create("preforkd board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0)
-		return -1;
-	if (ftruncate(fd, (off_t)size) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
+#define BURIAL_EVERY 0.01 /* s */
 
 static int make_board(struct pool *p, uint32_t slots)
 {
-	size_t size = board_size(slots);
-
-	p->board_fd = make_board_memory(size);
+	p->board_fd = shared_make("preforkd board", board_size(slots), &p->memory);
 	if (p->board_fd < 0)
-		return -1;
-	p->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, p->board_fd, 0);
-	if (p->memory == MAP_FAILED) {
-		p->memory = NULL;
-		return -1;
-	}
-	/* A worker maps its own pool's board and never sees another. */
-	if (madvise(p->memory, size, MADV_DONTFORK) < 0)
 		return -1;
 	board_attach(&p->board, p->memory, slots);
 	atomic_store(&p->board.header->wake_below, (uint32_t)(p->config->workers.min_spare > 0 ? p->config->workers.min_spare : 1));
@@ -70,7 +49,8 @@ static int make_slots(struct pool *p, uint32_t slots)
 {
 	p->workers = calloc(slots, sizeof(*p->workers));
 	p->free_slots = calloc(slots, sizeof(*p->free_slots));
-	if (!p->workers || !p->free_slots)
+	p->graves = calloc(slots, sizeof(*p->graves));
+	if (!p->workers || !p->free_slots || !p->graves)
 		return -1;
 	for (uint32_t i = 0; i < slots; i++)
 		p->free_slots[i] = slots - 1 - i;
@@ -142,6 +122,49 @@ static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
 	look_service(timer->data);
 }
 
+/* Calls visit for the hold of every slot that counts in the same ledger, whatever pool of the service it is in. */
+static void each_slot(void (*visit)(const source_hold *hold, void *tally), void *tally, void *data)
+{
+	const struct pool *of = data, *p;
+
+	TAILQ_FOREACH(p, &of->service->pools, next)
+		for (uint32_t i = 0; p->ledger == of->ledger && i < p->high; i++)
+			visit(&p->board.slot[i].hold, tally);
+}
+
+/* A dead worker's connection is counted no longer. False: not just now. */
+static bool bury(struct pool *p, uint32_t slot)
+{
+	return !p->ledger || sources_bury(&p->ledger->sources, &p->board.slot[slot].hold, each_slot, p);
+}
+
+/* Another worker was just counting in the same place. The slot stays taken until it can be said what the dead one had counted. */
+static void put_off(struct pool *p, uint32_t slot)
+{
+	p->graves[p->grave_count++] = slot;
+	if (!ev_is_active(&p->burial))
+		ev_timer_start(p->service->server->loop, &p->burial);
+}
+
+static void on_burial(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct pool *p = timer->data;
+	uint32_t left = 0;
+
+	(void)events;
+	for (uint32_t i = 0; i < p->grave_count; i++) {
+		if (bury(p, p->graves[i]))
+			p->free_slots[p->free_count++] = p->graves[i];
+		else
+			p->graves[left++] = p->graves[i];
+	}
+	p->grave_count = left;
+	if (left == 0)
+		ev_timer_stop(loop, timer);
+	p->service->server->to_sweep = true;
+	look_service(p);
+}
+
 static void init_events(struct pool *p)
 {
 	ev_io_init(&p->on_wake, on_wake, p->wake[0], EV_READ);
@@ -149,7 +172,8 @@ static void init_events(struct pool *p)
 	ev_io_init(&p->on_client, on_client, p->listener->fd, EV_READ);
 	ev_timer_init(&p->look, on_look, 0., 0.);
 	ev_timer_init(&p->quiet, on_quiet_over, 0., 0.);
-	p->on_wake.data = p->on_record.data = p->on_client.data = p->look.data = p->quiet.data = p;
+	ev_timer_init(&p->burial, on_burial, BURIAL_EVERY, BURIAL_EVERY);
+	p->on_wake.data = p->on_record.data = p->on_client.data = p->look.data = p->quiet.data = p->burial.data = p;
 }
 
 struct pool *pool_new(struct service *s, struct listener *l, size_t index)
@@ -162,6 +186,7 @@ struct pool *pool_new(struct service *s, struct listener *l, size_t index)
 	p->service = s;
 	p->config = service_config_hold(s->config);
 	p->listener = listener_hold(l);
+	p->ledger = ledger_hold(s->ledger);
 	p->index = index;
 	p->board_fd = p->wake[0] = p->wake[1] = p->record[0] = p->record[1] = -1;
 	init_events(p);
@@ -187,16 +212,16 @@ void pool_free(struct pool *p)
 	ev_io_stop(loop, &p->on_client);
 	ev_timer_stop(loop, &p->look);
 	ev_timer_stop(loop, &p->quiet);
+	ev_timer_stop(loop, &p->burial);
 	close_pipe(p->wake);
 	close_pipe(p->record);
-	if (p->memory)
-		munmap(p->memory, board_size(p->board.slots));
-	if (p->board_fd >= 0)
-		close(p->board_fd);
+	shared_free(p->board_fd, p->memory, board_size(p->board.slots));
+	ledger_release(p->ledger);
 	for (uint32_t i = 0; p->workers && i < p->high; i++)
 		free(p->workers[i]);
 	free(p->workers);
 	free(p->free_slots);
+	free(p->graves);
 	listener_release(p->listener);
 	service_config_release(p->config);
 	free(p);
@@ -234,6 +259,7 @@ static void prepare_slot(struct pool *p, uint32_t slot)
 	atomic_store(&b->error, 0);
 	atomic_store(&b->served, 0);
 	atomic_store(&b->since, 0);
+	atomic_store(&b->hold, 0);
 	board_set(&p->board, slot, WORKER_STARTING);
 }
 
@@ -289,7 +315,10 @@ void pool_worker_gone(struct pool_worker *worker)
 
 	server_remove_worker(p->service->server, worker);
 	board_set(&p->board, worker->slot, WORKER_NONE);
-	p->free_slots[p->free_count++] = worker->slot;
+	if (bury(p, worker->slot))
+		p->free_slots[p->free_count++] = worker->slot;
+	else
+		put_off(p, worker->slot);
 	if (worker->usher) {
 		p->usher = NULL;
 	} else {

@@ -9,6 +9,7 @@
 #define POOL_H
 
 #include "board.h"
+#include "ledger.h"
 #include "listener.h"
 #include "log.h"
 #include "plan.h"
@@ -56,6 +57,7 @@ struct pool {
 	size_t index; /* which of the configuration's addresses */
 	enum pool_state state;
 
+	struct ledger *ledger; /* NULL: nothing is counted */
 	struct board board;
 	int board_fd;
 	void *memory;
@@ -64,6 +66,8 @@ struct pool {
 	struct pool_worker **workers; /* of each slot; NULL: nobody */
 	uint32_t *free_slots;
 	uint32_t free_count;
+	uint32_t *graves;   /* slots whose worker is gone and whose hold could not be given back yet */
+	uint32_t grave_count;
 	uint32_t high;      /* slots from here on were never used */
 	int live;           /* without the usher */
 	struct pool_worker *usher;
@@ -76,12 +80,12 @@ struct pool {
 	struct ev_io on_wake, on_record, on_client;
 	struct ev_timer look;  /* the plan wants to look again */
 	struct ev_timer quiet; /* runs while wakes are not listened to */
+	struct ev_timer burial; /* runs while there are graves */
 	unsigned news;         /* counts what the master did for this pool */
 	int idle_wakes;        /* wakes in a row after which it did nothing */
 
 	struct trouble trouble; /* of accept */
-	unsigned refused, told_refused;
-	int64_t refused_told; /* ms */
+	uint32_t told_refused[REFUSALS]; /* how many refusals the log has told of */
 	uint32_t dropped;     /* records, as told */
 };
 

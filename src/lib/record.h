@@ -38,15 +38,24 @@ enum refusal {
 	REFUSALS,
 };
 
+/* The reason's name in the log. An unknown number gets one too. */
+const char *refusal_name(unsigned refusal);
+
 struct record {
 	uint8_t kind;    /* enum record_kind */
 	uint8_t refusal; /* enum refusal */
-	uint16_t spare;
+	uint8_t header;  /* enum proxy_result of REFUSED_PROXY_HEADER */
+	uint8_t spare;
 	uint32_t slot;
 	int32_t pid;
-	uint32_t error; /* errno of RECORD_TROUBLE */
+	union {
+		uint32_t error;  /* errno of RECORD_TROUBLE */
+		uint32_t rule;   /* of the access list, of REFUSED_DENIED */
+		uint32_t waited; /* ms in the kernel's queue, of RECORD_START */
+	};
 	uint64_t id;    /* the connection's */
 	uint64_t at;    /* milliseconds of the monotonic clock */
+	uint32_t header_size; /* bytes of a PROXY header, which the kernel counts as the client's */
 	struct address peer;
 	int32_t peer_pid; /* of a path or abstract listener's client, else 0 */
 	uint32_t peer_uid;

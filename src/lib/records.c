@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "records.h"
+#include "access_list.h"
 #include "server.h"
 
 #include <errno.h>
@@ -10,8 +11,24 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Refusals of one kind are told at most so often; in between they are counted. */
-#define REFUSALS_EVERY 1000 /* ms */
+static const char *const refusals[REFUSALS] = {
+	[REFUSED_NOT] = "none",
+	[REFUSED_FULL] = "full",
+	[REFUSED_HOURS] = "hours",
+	[REFUSED_LOAD] = "load",
+	[REFUSED_PROXY_SENDER] = "proxy-sender",
+	[REFUSED_PROXY_HEADER] = "proxy-header",
+	[REFUSED_DENIED] = "denied",
+	[REFUSED_SOURCE_MAX] = "source-max",
+	[REFUSED_SOURCE_RATE] = "source-rate",
+	[REFUSED_SOURCE_TABLE] = "source-table",
+	[REFUSED_SERVICE_RATE] = "service-rate",
+};
+
+const char *refusal_name(unsigned refusal)
+{
+	return refusal < REFUSALS ? refusals[refusal] : "unknown";
+}
 
 static const char *name_of(const struct pool *p)
 {
@@ -37,9 +54,20 @@ static struct pool_worker *writer_of(struct pool *p, const struct record *r)
 	return w && w->pid == r->pid ? w : NULL;
 }
 
+/* Only a wait that a client can feel is worth a word. */
+#define WAIT_TOLD 100 /* ms */
+
+static const char *describe_wait(uint32_t ms, char *out, size_t size)
+{
+	if (ms < WAIT_TOLD)
+		return "";
+	snprintf(out, size, " waited=%u.%03us", ms / 1000, ms % 1000);
+	return out;
+}
+
 static void start(struct pool_worker *w, const struct record *r)
 {
-	char peer[ADDRESS_TEXT + 64];
+	char peer[ADDRESS_TEXT + 64], waited[32];
 
 	w->connection.open = true;
 	w->connection.id = r->id;
@@ -50,7 +78,8 @@ static void start(struct pool_worker *w, const struct record *r)
 	if (!(w->pool->config->log_connections & LOG_CONNECTIONS_START))
 		return;
 	format_peer(&r->peer, r->peer_pid, r->peer_uid, peer, sizeof(peer));
-	log_info("%s: start id=%llx peer=%s pid=%d", name_of(w->pool), (unsigned long long)r->id, peer, (int)w->pid);
+	log_info("%s: start id=%llx peer=%s pid=%d%s", name_of(w->pool), (unsigned long long)r->id, peer, (int)w->pid,
+	         describe_wait(r->waited, waited, sizeof(waited)));
 }
 
 void records_end(struct pool_worker *w, int64_t at, const char *outcome)
@@ -68,19 +97,36 @@ void records_end(struct pool_worker *w, int64_t at, const char *outcome)
 	w->connection.open = false;
 }
 
+/* What decided, beyond the reason's name. */
+static void describe_refusal(const struct pool *p, const struct record *r, char *out, size_t size)
+{
+	char rule[ADDRESS_TEXT];
+
+	out[0] = '\0';
+	if (r->refusal == REFUSED_PROXY_HEADER) {
+		snprintf(out, size, " header=%s", proxy_result_name((enum proxy_result)r->header));
+	} else if (r->refusal == REFUSED_DENIED && r->rule == ACCESS_NO_RULE) {
+		snprintf(out, size, " rule=none");
+	} else if (r->refusal == REFUSED_DENIED && p->config->access) {
+		access_list_describe(p->config->access, r->rule, rule, sizeof(rule));
+		snprintf(out, size, " rule=\"%s\"", rule);
+	}
+}
+
+/* The worker has seen to it that there are not too many; the board has counted all of them. */
 static void refused(struct pool *p, const struct record *r)
 {
-	char peer[ADDRESS_TEXT + 64];
-	int64_t now = server_now();
+	char peer[ADDRESS_TEXT + 64], detail[ADDRESS_TEXT + 16];
+	uint32_t all;
 
-	p->refused++;
-	if (p->refused_told && now - p->refused_told < REFUSALS_EVERY)
+	if (r->refusal >= REFUSALS)
 		return;
+	all = atomic_load(&p->board.header->refused[r->refusal]);
 	format_peer(&r->peer, r->peer_pid, r->peer_uid, peer, sizeof(peer));
-	log_notice("%s: refused peer=%s reason=full (%u since the last such line)", name_of(p), peer,
-	           p->refused - p->told_refused);
-	p->refused_told = now;
-	p->told_refused = p->refused;
+	describe_refusal(p, r, detail, sizeof(detail));
+	log_notice("%s: refused peer=%s reason=%s%s (%u since the last such line)", name_of(p), peer, refusal_name(r->refusal),
+	           detail, all - p->told_refused[r->refusal]);
+	p->told_refused[r->refusal] = all;
 }
 
 static void in_trouble(struct pool *p, const struct record *r)

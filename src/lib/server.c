@@ -60,9 +60,10 @@ static void sweep_service(struct service *s)
 	struct pool *p, *next;
 
 	TAILQ_FOREACH_SAFE(p, &s->pools, next, next) {
-		if (p->state != POOL_CLOSED || p->live > 0 || p->usher)
+		if (p->state != POOL_CLOSED || p->live > 0 || p->usher || p->grave_count > 0)
 			continue;
 		TAILQ_REMOVE(&s->pools, p, next);
+		service_keep_counts(s, p);
 		pool_free(p);
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "config.h"
 
+#include "backlog.h"
 #include "server.h"
 
 #include <errno.h>
@@ -35,33 +36,57 @@ static void start_timer(struct service *s, struct ev_timer *timer, double after)
 	ev_timer_start(s->server->loop, timer);
 }
 
-static int waiting_clients(const struct service *s)
+/* The figures of every listener, as many as fit. */
+static char *describe_backlogs(const struct service *s, char *out, size_t size)
 {
 	const struct pool *p;
-	int n = 0;
+	size_t n = 0;
 
-	TAILQ_FOREACH(p, &s->pools, next)
-		if (p->state == POOL_OPEN && p->counts.queue > 0)
-			n += p->counts.queue;
-	return n;
+	out[0] = '\0';
+	TAILQ_FOREACH(p, &s->pools, next) {
+		char one[BACKLOG_TEXT];
+
+		if (p->state == POOL_OPEN)
+			n += strlcpy(out + n, n > 0 ? "; " : "", size - n);
+		if (p->state == POOL_OPEN && n < size)
+			n += strlcpy(out + n, backlog_describe(p, one, sizeof(one)), size - n);
+		if (n >= size)
+			break;
+	}
+	return out;
 }
 
-static void tell_state(const struct service *s, enum service_state before)
+static void tell_full(struct service *s)
 {
-	const char *name = s->config->name;
+	char figures[LOG_LINE];
+	struct pool *p;
 
-	switch (s->state) {
-	case SERVICE_FULL:
-		log_warning("%s: full: all of its %d workers are busy, %d clients wait", name, s->config->workers.max,
-		            waiting_clients(s));
-		break;
-	case SERVICE_UP:
-		if (before == SERVICE_FULL || before == SERVICE_FAILING)
-			log_notice("%s: up again", name);
-		break;
-	default:
-		log_debug("%s: %s", name, service_state_name(s->state));
-	}
+	s->full_since = server_now();
+	log_warning("%s: full: all of its %d workers are busy; %s", s->config->name, s->config->workers.max,
+	            describe_backlogs(s, figures, sizeof(figures)));
+	TAILQ_FOREACH(p, &s->pools, next)
+		pool_reset_waited(p);
+}
+
+static void tell_recovered(const struct service *s)
+{
+	char figures[LOG_LINE];
+	int64_t ms = server_now() - s->full_since;
+
+	log_notice("%s: up again after %lld.%03d s; %s", s->config->name, (long long)(ms / 1000), (int)(ms % 1000),
+	           describe_backlogs(s, figures, sizeof(figures)));
+}
+
+static void tell_state(struct service *s, enum service_state before)
+{
+	if (s->state == SERVICE_FULL)
+		tell_full(s);
+	else if (s->state == SERVICE_UP && before == SERVICE_FULL)
+		tell_recovered(s);
+	else if (s->state == SERVICE_UP && before == SERVICE_FAILING)
+		log_notice("%s: up again", s->config->name);
+	else if (s->state != SERVICE_UP)
+		log_debug("%s: %s", s->config->name, service_state_name(s->state));
 }
 
 static void set_state(struct service *s, enum service_state state)
@@ -196,9 +221,51 @@ static void on_settle(struct ev_loop *loop, struct ev_timer *timer, int events)
 		recover(s);
 }
 
+uint64_t service_refused(const struct service *s, enum refusal reason)
+{
+	uint64_t all = s->refused[reason];
+	const struct pool *p;
+
+	TAILQ_FOREACH(p, &s->pools, next)
+		all += atomic_load(&p->board.header->refused[reason]);
+	return all;
+}
+
+void service_keep_counts(struct service *s, const struct pool *p)
+{
+	for (int i = 0; i < REFUSALS; i++)
+		s->refused[i] += atomic_load(&p->board.header->refused[i]);
+}
+
+static bool counts(const struct service_config *c)
+{
+	return c->rate.count != UNSET || c->source.max != UNSET || c->source.rate.count != UNSET;
+}
+
+/* The one that is there counts on, so that a reload forgives nobody. */
+static int prepare_ledger(struct service *s)
+{
+	uint32_t workers = (uint32_t)s->config->workers.max;
+	struct ledger *l;
+
+	if (!counts(s->config)) {
+		ledger_release(s->ledger);
+		s->ledger = NULL;
+		return 0;
+	}
+	if (s->ledger && ledger_suits(s->ledger, workers))
+		return 0;
+	l = ledger_new(workers);
+	if (!l)
+		return -1;
+	ledger_release(s->ledger);
+	s->ledger = l;
+	return 0;
+}
+
 int service_open_pool(struct service *s, struct listener *l, size_t index)
 {
-	struct pool *p = pool_new(s, l, index);
+	struct pool *p = prepare_ledger(s) == 0 ? pool_new(s, l, index) : NULL;
 
 	if (!p)
 		return -1;
@@ -304,6 +371,7 @@ void service_free(struct service *s)
 	service_forget_addresses(s);
 	ev_timer_stop(s->server->loop, &s->restart);
 	ev_timer_stop(s->server->loop, &s->settle);
+	ledger_release(s->ledger);
 	service_config_release(s->config);
 	free(s);
 }

@@ -44,7 +44,10 @@ struct service {
 	int workers;        /* of all pools, without ushers */
 	bool due;           /* service_look is to be called */
 	unsigned generation;
+	struct ledger *ledger; /* of the present generation; NULL: nothing is counted */
+	uint64_t refused[REFUSALS]; /* by pools that are gone; see service_refused */
 
+	int64_t full_since; /* ms */
 	int failures;      /* in a row */
 	int64_t failed_at; /* ms, the last of them */
 	struct ev_timer restart; /* runs while no worker is made */
@@ -79,6 +82,12 @@ void service_went_well(struct service *s, const struct pool_worker *worker);
 
 /* Its past failures count no longer: it has a new configuration. */
 void service_start_afresh(struct service *s);
+
+/* How many connections it has refused for a reason, by all its generations. */
+uint64_t service_refused(const struct service *s, enum refusal reason);
+
+/* A pool is about to be freed: what it has counted stays with its service. */
+void service_keep_counts(struct service *s, const struct pool *p);
 
 /* May workers be made at present? */
 bool service_may_spawn(struct service *s);

@@ -88,12 +88,6 @@ struct source_limits {
 	int prefix_v4, prefix_v6; /* bits that make a network */
 };
 
-enum proxy_mode {
-	PROXY_OFF,
-	PROXY_REQUIRED,
-	PROXY_OPTIONAL,
-};
-
 struct proxy_config {
 	int mode; /* enum proxy_mode */
 	char **from;

@@ -3,9 +3,9 @@
 
 #include "spawn.h"
 #include "server.h"
+#include "shared.h"
 #include "title.h"
 
-#include <sys/mman.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -24,11 +24,57 @@ static uint32_t recycle_after(const struct service_config *c, bool usher)
 	return many > 0 ? many : 1;
 }
 
+static struct bucket_rate bucket_of(const struct rate_config *r)
+{
+	if (r->count == UNSET)
+		return (struct bucket_rate){ 0 };
+	return bucket_rate_of((uint32_t)r->count, (uint32_t)r->per, (uint32_t)(r->burst == UNSET ? r->count : r->burst));
+}
+
+static const struct answer *answer_of(const struct service_config *c, enum refusal reason)
+{
+	switch (reason) {
+	case REFUSED_FULL:
+		return &c->answer_full;
+	case REFUSED_LOAD:
+	case REFUSED_SOURCE_MAX:
+	case REFUSED_SOURCE_RATE:
+	case REFUSED_SOURCE_TABLE:
+	case REFUSED_SERVICE_RATE:
+		return &c->answer_limited;
+	case REFUSED_NOT:
+	case REFUSED_HOURS:
+	case REFUSED_PROXY_SENDER:
+	case REFUSED_PROXY_HEADER:
+	case REFUSED_DENIED:
+	case REFUSALS:
+	default:
+		return &c->answer_denied;
+	}
+}
+
+/* All but what lies in shared memory. */
+static struct admission describe_admission(const struct service_config *c)
+{
+	const struct source_limits *s = &c->source;
+
+	return (struct admission){
+		.proxy = (enum proxy_mode)c->proxy.mode,
+		.proxy_timeout = c->proxy.timeout,
+		.source = {
+			.max = s->max == UNSET ? 0 : (uint32_t)s->max,
+			.rate = bucket_of(&s->rate),
+			.prefix_v4 = s->prefix_v4,
+			.prefix_v6 = s->prefix_v6,
+		},
+		.rate = bucket_of(&c->rate),
+	};
+}
+
 static struct worker describe(const struct pool *p, uint32_t slot, bool usher)
 {
 	const struct service_config *c = p->config;
-
-	return (struct worker){
+	struct worker w = {
 		.listener = p->listener->fd,
 		.devnull = p->service->server->devnull,
 		.record = p->record[1],
@@ -41,8 +87,14 @@ static struct worker describe(const struct pool *p, uint32_t slot, bool usher)
 		.log = c->log_connections != LOG_CONNECTIONS_NONE,
 		.sets = c->handler->repeats ? 0 : c->sets,
 		.stderr_to = (enum stderr_to)c->stderr_to,
-		.refuse = usher ? &c->answer_full : NULL,
+		.usher = usher,
+		.admission = describe_admission(c),
+		.banner = c->welcome.length > 0 ? &c->welcome : NULL,
 	};
+
+	for (int i = 0; i < REFUSALS; i++)
+		w.answers[i] = answer_of(c, (enum refusal)i);
+	return w;
 }
 
 /* The master's handlers write to the master's own pipes. All signals are still blocked here. */
@@ -54,12 +106,12 @@ static void forget_handlers(void)
 		signal(handled[i], SIG_DFL);
 }
 
-/* The master's mapping was not inherited; this process has its own, of its own pool and no other. */
-static void map_board(struct worker *w, int fd)
+/* The master's mappings were not inherited; this process has its own, of its own pool and service and no other. */
+static void map_shared(struct worker *w, const struct pool *p)
 {
-	void *memory = mmap(NULL, board_size(w->board.slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *memory = shared_map(p->board_fd, board_size(w->board.slots));
 
-	if (memory == MAP_FAILED)
+	if (!memory || (p->ledger && ledger_map(p->ledger, &w->admission.sources) < 0))
 		_exit(WORKER_EXIT_FAILED); /* the slot stays `starting`: the master sees a worker that died before accept */
 	board_attach(&w->board, memory, w->board.slots);
 }
@@ -69,7 +121,7 @@ static void show(const struct service_config *c, const struct worker *w, bool bu
 	char peer[ADDRESS_TEXT];
 
 	if (!busy) {
-		title_set("%s: %s", c->name, w->refuse ? "usher" : "idle");
+		title_set("%s: %s", c->name, w->usher ? "usher" : "idle");
 	} else if (c->handler->repeats) {
 		address_text(&w->connection.peer, peer);
 		title_set("%s: %s", c->name, peer);
@@ -105,7 +157,7 @@ pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
 	switch (pid) {
 	case 0: /* the worker: unblocks signals when it has its own handler */
 		forget_handlers();
-		map_board(&w, p->board_fd);
+		map_shared(&w, p);
 		birth(&w, p->config, &p->service->server->before);
 		live(&w, p->config);
 	case -1: /* no process to be had: the caller waits */

@@ -7,6 +7,7 @@
 #define VARIABLES_H
 
 #include "address.h"
+#include "proxy.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -24,6 +25,8 @@ struct connection {
 	uint32_t others; /* how many connections its client has on this listener besides */
 	struct address peer;
 	struct address local;
+	const struct proxy *proxy; /* a PROXY header told peer and local; NULL: none did */
+	struct address proxy_peer; /* and this is who sent it */
 	struct { /* AF_UNIX: who called connect(2) */
 		pid_t pid;
 		uid_t uid;

@@ -6,6 +6,9 @@
 
 #include <fcntl.h>
 #include <linux/prctl.h>
+#include <netinet/tcp.h>
+
+#define REFUSAL_EVERY 1000 /* ms */
 
 /* For the handler alone: which descriptor to let go of, and whether it has. */
 static struct {
@@ -29,26 +32,38 @@ static void fill(void *memory, size_t size)
 		*byte++ = 0;
 }
 
-static void tell(const struct worker *w, enum record_kind kind, enum refusal refusal, int error)
+/* Fills what every record has. */
+static void describe(struct record *r, const struct worker *w, enum record_kind kind)
 {
 	const struct connection *c = &w->connection;
+
+	fill(r, sizeof(*r));
+	r->kind = (uint8_t)kind;
+	r->slot = w->slot;
+	r->pid = w->pid;
+	r->id = c->id;
+	r->at = kind == RECORD_START ? c->since : kernel_now();
+	r->peer = c->peer;
+	r->peer_pid = c->credentials.pid;
+	r->peer_uid = c->credentials.uid;
+}
+
+static void send_record(const struct worker *w, const struct record *r)
+{
+	if (kernel_write(w->record, r, sizeof(*r)) == -EAGAIN)
+		atomic_fetch_add(&w->board.header->dropped, 1);
+}
+
+/* detail: the record's error, rule or waited. */
+static void tell(const struct worker *w, enum record_kind kind, uint32_t detail)
+{
 	struct record r;
 
 	if (w->record < 0)
 		return;
-	fill(&r, sizeof(r));
-	r.kind = (uint8_t)kind;
-	r.refusal = (uint8_t)refusal;
-	r.slot = w->slot;
-	r.pid = w->pid;
-	r.error = (uint32_t)error;
-	r.id = c->id;
-	r.at = kind == RECORD_START ? c->since : kernel_now();
-	r.peer = c->peer;
-	r.peer_pid = c->credentials.pid;
-	r.peer_uid = c->credentials.uid;
-	if (kernel_write(w->record, &r, sizeof(r)) == -EAGAIN)
-		atomic_fetch_add(&w->board.header->dropped, 1);
+	describe(&r, w, kind);
+	r.error = detail;
+	send_record(w, &r);
 }
 
 /* The pipe may be full: then the master has not looked yet and will. */
@@ -77,7 +92,7 @@ static bool is_wanted(const struct worker *w)
 {
 	const struct board_header *header = w->board.header;
 
-	if (w->refuse && !atomic_load(&header->full))
+	if (w->usher && !atomic_load(&header->full))
 		return false;
 	return !retirement.asked && atomic_load(&header->generation) == w->generation;
 }
@@ -88,6 +103,7 @@ bool worker_enter(struct worker *w)
 
 	w->pid = kernel_getpid();
 	w->connection.fd = -1;
+	w->connection.proxy = NULL;
 	retirement.listener = w->listener;
 	retirement.devnull = w->devnull;
 	retirement.asked = 0;
@@ -154,32 +170,41 @@ static void identify(struct worker *w)
 	}
 }
 
-static void enter_on_board(struct worker *w)
+/* How long it lay in the queue: nothing was sent on it yet, and the kernel counts from when it was established. */
+static void ask_waited(struct worker *w)
 {
-	struct board *b = &w->board;
-	uint32_t source = source_of(&w->connection);
+	struct board_header *header = w->board.header;
+	struct tcp_info info;
+	socklen_t length = offsetof(struct tcp_info, tcpi_last_data_sent) + sizeof(info.tcpi_last_data_sent);
+	uint32_t most;
 
-	atomic_store(&b->source[w->slot], source);
-	atomic_store_explicit(&b->slot[w->slot].since, w->connection.since, memory_order_relaxed);
-	atomic_store_explicit(&b->slot[w->slot].served, ++w->served, memory_order_relaxed);
-	w->connection.others = w->sets & VARIABLES_UCSPI ? board_same_source(b, w->slot, source) : 0;
+	w->waited = 0;
+	atomic_fetch_add_explicit(&header->accepted, 1, memory_order_relaxed);
+	if (address_family(&w->connection.peer) == AF_UNIX ||
+	    kernel_getsockopt(w->connection.fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 || info.tcpi_last_data_sent == 0)
+		return;
+	w->waited = info.tcpi_last_data_sent;
+	atomic_fetch_add_explicit(&header->waited_total, w->waited, memory_order_relaxed);
+	most = atomic_load_explicit(&header->waited_most, memory_order_relaxed);
+	while (most < w->waited && !atomic_compare_exchange_weak(&header->waited_most, &most, w->waited))
+		;
 }
 
 static void take(struct worker *w, int fd)
 {
 	w->connection.fd = fd;
 	w->connection.since = kernel_now();
+	w->serving = false;
+	atomic_store_explicit(&w->board.slot[w->slot].since, w->connection.since, memory_order_relaxed);
 	if (!board_change(&w->board, w->slot, WORKER_IDLE, WORKER_BUSY)) {
 		await_signal();
 		board_set(&w->board, w->slot, WORKER_BUSY);
 		w->leaving = true;
 	}
-	if (!w->refuse)
+	if (!w->usher)
 		wake(w);
 	identify(w);
-	enter_on_board(w);
-	if (w->log && !w->refuse)
-		tell(w, RECORD_START, 0, 0);
+	ask_waited(w);
 }
 
 /* Sleeps 10 ms, then twice as long each time up to a second; a signal ends it early. */
@@ -202,7 +227,7 @@ static void wait_readable(const struct worker *w)
 static void note_trouble(struct worker *w, int error)
 {
 	if (w->trouble != error)
-		tell(w, error ? RECORD_TROUBLE : RECORD_WELL, 0, error);
+		tell(w, error ? RECORD_TROUBLE : RECORD_WELL, (uint32_t)error);
 	w->trouble = error;
 }
 
@@ -248,45 +273,84 @@ bool worker_accept(struct worker *w)
 	}
 }
 
-/* Reads away what has arrived: closing with unread data would reset the connection, and the text with it. */
-static void drain(int fd)
+/* Whoever refuses the most has the least to say: the master hears of one connection for each reason and REFUSAL_EVERY. */
+static bool is_to_be_told(const struct worker *w, enum refusal reason)
 {
-	char rest[1024];
+	_Atomic uint64_t *told = &w->board.header->told[reason];
+	uint64_t before = atomic_load_explicit(told, memory_order_relaxed), now = w->connection.since;
 
-	for (int i = 0; i < 64; i++)
-		if (kernel_receive(fd, rest, sizeof(rest), MSG_DONTWAIT) <= 0)
-			return;
+	if (before != 0 && now < before + REFUSAL_EVERY)
+		return false;
+	return atomic_compare_exchange_strong(told, &before, now);
 }
 
-static void refuse(const struct worker *w, enum refusal reason)
+static void refuse(const struct worker *w, const struct decision *d)
 {
-	const struct answer *a = w->refuse;
-	int fd = w->connection.fd;
-	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	const struct answer *answer = w->answers[d->reason];
+	struct record r;
 
-	tell(w, RECORD_REFUSED, reason, 0);
-	switch (a->kind) {
-	case ANSWER_RESET:
-		kernel_setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-		break;
-	case ANSWER_TEXT:
-		kernel_send(fd, a->text, a->length, MSG_DONTWAIT | MSG_NOSIGNAL);
-		kernel_shutdown(fd, SHUT_WR);
-		drain(fd);
-		break;
-	case ANSWER_CLOSE:
-	case ANSWER_QUEUE:
-	default:
-		break;
+	atomic_fetch_add_explicit(&w->board.header->refused[d->reason], 1, memory_order_relaxed);
+	if (w->record >= 0 && is_to_be_told(w, d->reason)) {
+		describe(&r, w, RECORD_REFUSED);
+		r.refusal = (uint8_t)d->reason;
+		r.header = (uint8_t)d->header;
+		r.rule = d->rule;
+		send_record(w, &r);
 	}
+	if (answer)
+		admission_answer(w->connection.fd, answer);
+}
+
+/* It is the connection's own time that this takes. */
+static void greet(const struct worker *w)
+{
+	const char *at = w->banner->text;
+	size_t left = w->banner->length;
+
+	while (left > 0) {
+		ssize_t sent = kernel_send(w->connection.fd, at, left, MSG_NOSIGNAL);
+
+		if (sent < 0 && sent != -EINTR)
+			return; /* the program will find out */
+		if (sent > 0) {
+			at += sent;
+			left -= (size_t)sent;
+		}
+	}
+}
+
+static void serve(struct worker *w, size_t header_size)
+{
+	struct board *b = &w->board;
+	uint32_t source = source_of(&w->connection);
+	struct record r;
+
+	w->serving = true;
+	atomic_store(&b->source[w->slot], source);
+	atomic_store_explicit(&b->slot[w->slot].served, ++w->served, memory_order_relaxed);
+	w->connection.others = w->sets & VARIABLES_UCSPI ? board_same_source(b, w->slot, source) : 0;
+	if (w->log && w->record >= 0) {
+		describe(&r, w, RECORD_START);
+		r.waited = w->waited;
+		r.header_size = (uint32_t)header_size;
+		send_record(w, &r);
+	}
+	if (w->banner)
+		greet(w);
 }
 
 bool worker_admit(struct worker *w)
 {
-	if (!w->refuse)
-		return true;
-	refuse(w, REFUSED_FULL);
-	return false;
+	struct decision d = { REFUSED_FULL, ACCESS_NO_RULE, PROXY_FOUND, 0 };
+
+	if (!w->usher)
+		d = admission_decide(&w->admission, &w->connection, &w->board, w->slot);
+	if (d.reason != REFUSED_NOT) {
+		refuse(w, &d);
+		return false;
+	}
+	serve(w, d.header_size);
+	return true;
 }
 
 int worker_hand_over(struct worker *w)
@@ -315,8 +379,10 @@ bool worker_finish(struct worker *w)
 {
 	kernel_close(w->connection.fd);
 	w->connection.fd = -1;
-	if (w->log && !w->refuse)
-		tell(w, RECORD_END, 0, 0);
+	w->connection.proxy = NULL;
+	admission_end(&w->admission, &w->board, w->slot);
+	if (w->log && w->serving)
+		tell(w, RECORD_END, 0);
 	if (w->leaving || (w->limit && w->served >= w->limit))
 		return false;
 	board_set(&w->board, w->slot, WORKER_IDLE);

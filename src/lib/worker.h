@@ -21,6 +21,7 @@
 #ifndef WORKER_H
 #define WORKER_H
 
+#include "admission.h"
 #include "board.h"
 #include "record.h"
 #include "step.h"
@@ -42,20 +43,6 @@ enum stderr_to {
 	STDERR_NULL,
 };
 
-/* What a refused client sees. */
-enum answer_kind {
-	ANSWER_QUEUE, /* nothing: it waits in the kernel's queue; only for a full service */
-	ANSWER_CLOSE,
-	ANSWER_RESET,
-	ANSWER_TEXT,
-};
-
-struct answer {
-	enum answer_kind kind;
-	char *text;
-	size_t length;
-};
-
 struct worker {
 	/* Given by the master */
 	int listener;
@@ -70,12 +57,17 @@ struct worker {
 	bool log;            /* write a record of every connection */
 	unsigned sets;       /* VARIABLES_* */
 	enum stderr_to stderr_to;
-	const struct answer *refuse; /* an usher's answer, while the board says `full`; NULL: it serves */
+	bool usher;          /* refuses everybody, while the board says `full` */
+	struct admission admission;
+	const struct answer *answers[REFUSALS]; /* to a refused client; NULL: its connection is closed */
+	const struct answer *banner;            /* to an admitted one; NULL: nothing */
 
 	/* Its own */
 	pid_t pid;
 	uint32_t served;
 	bool leaving; /* serves this connection and no other */
+	bool serving; /* the connection was admitted */
+	uint32_t waited; /* ms that the connection lay in the kernel's queue, 0 where it does not tell */
 	int trouble;  /* what accept fails with, 0: nothing */
 	struct connection connection;
 };
@@ -89,7 +81,7 @@ bool worker_enter(struct worker *w);
 /* Waits for a connection: true with w->connection filled, or false when it is time to leave. */
 bool worker_accept(struct worker *w);
 
-/* True if the connection is to be served; false if it was refused and closed. */
+/* True if the connection is to be served; false if it was refused and answered, and is to be finished. */
 bool worker_admit(struct worker *w);
 
 /*
