@@ -120,8 +120,8 @@ int main(int argc, char *argv[])
 	w.sets = (unsigned)number("sets", VARIABLES_ALL);
 	w.stderr_to = (enum stderr_to)number("stderr", STDERR_LOG);
 	answer.kind = (enum answer_kind)number("refuse", 0);
-	if (answer.kind)
-		w.refuse = &answer;
+	w.usher = answer.kind != ANSWER_QUEUE;
+	w.answers[REFUSED_FULL] = &answer;
 	map_board(&w);
 	if (number("room", -1) >= 0)
 		limit_descriptors(&w, number("room", 0));
@@ -131,10 +131,11 @@ int main(int argc, char *argv[])
 	if (!worker_enter(&w))
 		worker_leave(&w);
 	while (worker_accept(&w)) {
-		if (worker_admit(&w) && program)
-			become(&w, program);
-		else if (!w.refuse)
+		if (worker_admit(&w)) {
+			if (program)
+				become(&w, program);
 			echo(&w);
+		}
 		if (!worker_finish(&w))
 			break;
 	}
