@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -27,20 +28,21 @@
 
 #if defined(__x86_64__) && defined(__LP64__)
 
-static inline long kernel_call(long number, long a, long b, long c, long d, long e)
+static inline long kernel_call6(long number, long a, long b, long c, long d, long e, long f)
 {
 	long result;
 	register long r10 __asm__("r10") = d;
 	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
 
-	__asm__ volatile("syscall" : "=a"(result) : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+	__asm__ volatile("syscall" : "=a"(result) : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
 	                 : "rcx", "r11", "memory");
 	return result;
 }
 
 #elif defined(__aarch64__)
 
-static inline long kernel_call(long number, long a, long b, long c, long d, long e)
+static inline long kernel_call6(long number, long a, long b, long c, long d, long e, long f)
 {
 	register long x8 __asm__("x8") = number;
 	register long x0 __asm__("x0") = a;
@@ -48,17 +50,18 @@ static inline long kernel_call(long number, long a, long b, long c, long d, long
 	register long x2 __asm__("x2") = c;
 	register long x3 __asm__("x3") = d;
 	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
 
-	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
 	return x0;
 }
 
 #else
 
-static inline long kernel_call(long number, long a, long b, long c, long d, long e)
+static inline long kernel_call6(long number, long a, long b, long c, long d, long e, long f)
 {
 	int kept = errno;
-	long result = syscall(number, a, b, c, d, e);
+	long result = syscall(number, a, b, c, d, e, f);
 
 	if (result == -1)
 		result = -errno;
@@ -67,6 +70,11 @@ static inline long kernel_call(long number, long a, long b, long c, long d, long
 }
 
 #endif
+
+static inline long kernel_call(long number, long a, long b, long c, long d, long e)
+{
+	return kernel_call6(number, a, b, c, d, e, 0);
+}
 
 /* The kernel's own set of signals: one bit each, from 1. The C library's sigset_t is larger. */
 typedef uint64_t kernel_sigset;
@@ -147,6 +155,42 @@ static inline pid_t kernel_getpid(void)
 static inline pid_t kernel_getppid(void)
 {
 	return (pid_t)kernel_call(SYS_getppid, 0, 0, 0, 0, 0);
+}
+
+/* The address, or a negative errno. */
+static inline long kernel_mmap(size_t size, int protection, int flags, int fd)
+{
+	return kernel_call6(SYS_mmap, 0, (long)size, protection, flags, fd, 0);
+}
+
+static inline int kernel_munmap(const void *memory, size_t size)
+{
+	return (int)kernel_call(SYS_munmap, (long)memory, (long)size, 0, 0, 0);
+}
+
+static inline int kernel_open(const char *path, int flags)
+{
+	return (int)kernel_call(SYS_openat, AT_FDCWD, (long)path, flags, 0, 0);
+}
+
+static inline ssize_t kernel_read(int fd, void *data, size_t size)
+{
+	return kernel_call(SYS_read, fd, (long)data, (long)size, 0, 0);
+}
+
+static inline int kernel_fcntl(int fd, int command, long argument)
+{
+	return (int)kernel_call(SYS_fcntl, fd, command, argument, 0, 0);
+}
+
+/* Byte by byte: a compiler would call memcpy for a struct. */
+static inline void kernel_copy(void *to, const void *from, size_t size)
+{
+	volatile unsigned char *out = to;
+	const unsigned char *in = from;
+
+	while (size-- > 0)
+		*out++ = *in++;
 }
 
 static inline int kernel_execve(const char *path, char *const argv[], char *const envp[])

@@ -22,6 +22,7 @@ const char *step_text(unsigned step)
 		[STEP_PARENT] = "ask for news of the master's death",
 		[STEP_ACCEPT] = "accept",
 		[STEP_DESCRIPTORS] = "put the connection on descriptors 0 and 1",
+		[STEP_FILES] = "open the program's files again",
 		[STEP_EXEC] = "execute",
 	};
 

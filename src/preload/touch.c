@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: ISC */
+#include "touch.h"
+
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <termios.h>
+#include <unistd.h>
+#include <asm/ioctls.h>
+
+static bool is_connection(long fd, bool error_is_socket)
+{
+	return fd == STDIN_FILENO || fd == STDOUT_FILENO || (fd == STDERR_FILENO && error_is_socket);
+}
+
+static bool polls(const struct pollfd *list, unsigned long count, bool error_is_socket)
+{
+	for (unsigned long i = 0; list && i < count; i++)
+		if (is_connection(list[i].fd, error_is_socket))
+			return true;
+	return false;
+}
+
+/* The three descriptors are in the first word of a set. */
+static bool selects(const long argument[6], bool error_is_socket)
+{
+	for (int i = 1; i <= 3; i++) {
+		const unsigned long *set = (const unsigned long *)argument[i];
+
+		for (int fd = 0; set && fd < argument[0] && fd <= STDERR_FILENO; fd++)
+			if (set[0] & 1UL << fd && is_connection(fd, error_is_socket))
+				return true;
+	}
+	return false;
+}
+
+/* What the placeholder answers as the connection would. */
+static bool is_same_option(long level, long option)
+{
+	return level == SOL_SOCKET && (option == SO_TYPE || option == SO_DOMAIN || option == SO_PROTOCOL || option == SO_ACCEPTCONN);
+}
+
+static bool is_question(long request)
+{
+	return request == FIONREAD || request == TIOCOUTQ || request == 0x8905 /* SIOCATMARK */;
+}
+
+static enum touch touch_of_first(long number, const long argument[6])
+{
+	switch (number) {
+	case SYS_read:
+	case SYS_readv:
+	case SYS_pread64:
+	case SYS_preadv:
+	case SYS_preadv2:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+	case SYS_getpeername:
+	case SYS_getsockname:
+	case SYS_setsockopt:
+	case SYS_shutdown:
+	case SYS_accept:
+	case SYS_accept4:
+	case SYS_connect:
+	case SYS_bind:
+	case SYS_listen:
+		return TOUCH_ASKS;
+	case SYS_getsockopt:
+		return is_same_option(argument[1], argument[2]) ? TOUCH_NOT : TOUCH_ASKS;
+	case SYS_ioctl:
+		return is_question(argument[1]) ? TOUCH_ASKS : TOUCH_NOT;
+	case SYS_write:
+	case SYS_writev:
+	case SYS_pwrite64:
+	case SYS_pwritev:
+	case SYS_pwritev2:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_sendmmsg:
+	case SYS_sendfile:
+	case SYS_vmsplice:
+		return TOUCH_ANSWERS;
+	default:
+		return TOUCH_NOT;
+	}
+}
+
+static enum touch touch_of_many(long number, const long argument[6], bool error_is_socket)
+{
+	const long in = argument[0], out = argument[2];
+
+	switch (number) {
+	case SYS_poll:
+	case SYS_ppoll:
+		return polls((const struct pollfd *)argument[0], (unsigned long)argument[1], error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
+	case SYS_select:
+	case SYS_pselect6:
+		return selects(argument, error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
+	case SYS_epoll_ctl:
+		return is_connection(argument[2], error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
+	case SYS_sendfile: /* to the first from the second */
+		return is_connection(argument[1], error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
+	case SYS_splice:
+	case SYS_tee:
+		if (is_connection(in, error_is_socket))
+			return TOUCH_ASKS;
+		return is_connection(number == SYS_tee ? argument[1] : out, error_is_socket) ? TOUCH_ANSWERS : TOUCH_NOT;
+	case SYS_io_uring_setup:
+	case SYS_io_uring_enter:
+	case SYS_io_uring_register:
+	case SYS_io_submit:
+		return TOUCH_CANNOT;
+	default:
+		return TOUCH_NOT;
+	}
+}
+
+enum touch touch_of(long number, const long argument[6], bool error_is_socket)
+{
+	enum touch touch = TOUCH_NOT;
+
+	if (number == SYS_splice || number == SYS_tee)
+		return touch_of_many(number, argument, error_is_socket);
+	if (is_connection(argument[0], error_is_socket))
+		touch = touch_of_first(number, argument);
+	return touch != TOUCH_NOT ? touch : touch_of_many(number, argument, error_is_socket);
+}
