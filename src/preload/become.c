@@ -4,38 +4,17 @@
 
 #include <sys/prctl.h>
 
-/* The C library's, where there is one. */
-extern char **environ __attribute__((weak));
-
 static struct variables variables;
 
-#define ENVIRONMENT_MAX 4096 /* entries of an environment that the program has made anew */
-
-static char *renewed[ENVIRONMENT_MAX + VARIABLES_MAX + 1];
-
-static unsigned append(char **list, unsigned at)
-{
-	for (unsigned i = 0; i <= variables.count; i++)
-		list[at + i] = variables.list[i];
-	return at + variables.count;
-}
-
-/* In its own place there is room for them; a copy that the program has made since is copied once more. */
+/* In the array that the kernel made there is room for them. A program that has copied its environment by now does not see them. */
 static void set_variables(void)
 {
-	char **list = &environ && environ ? environ : image.envp;
-	unsigned n = 0;
+	char **at = image.envp;
 
-	while (list[n])
-		n++;
-	if (list == image.envp) {
-		append(list, n);
-		return;
-	}
-	for (unsigned i = 0; i < n && i < ENVIRONMENT_MAX; i++)
-		renewed[i] = list[i];
-	append(renewed, n < ENVIRONMENT_MAX ? n : ENVIRONMENT_MAX);
-	environ = renewed;
+	while (*at)
+		at++;
+	for (unsigned i = 0; i <= variables.count; i++)
+		at[i] = variables.list[i];
 }
 
 static void forget(const void *memory, size_t size)
