@@ -534,6 +534,8 @@ static const struct type type_count = { false, read_limit, print_limit, NULL };
 /* The choices, in the order of the enums that they stand for. */
 static const char *const choices_bind[] = { "strict", "retry", "free", NULL };
 static const char *const choices_stderr[] = { "log", "socket", "null", NULL };
+static const char *const choices_launch[] = { "exec", "preexec", "forkserver", NULL };
+static const char *const choices_stop[] = { "main", "first-io", "first-write", NULL };
 static const char *const choices_sets[] = { "ucspi", "systemd", "xinetd", NULL };
 static const char *const choices_log_connections[] = { "none", "start", "end", "both", NULL };
 static const char *const choices_proxy[] = { "off", "required", "optional", NULL };
@@ -572,6 +574,8 @@ const struct key service_keys[] = {
 	{ "argv0", &type_text, FIELD(argv0), 0, 0, NULL },
 	{ "builtin", &type_text, FIELD(builtin), 0, 0, NULL },
 	{ "stderr", &type_choice, FIELD(stderr_to), 0, 0, choices_stderr },
+	{ "launch", &type_choice, FIELD(launch), 0, 0, choices_launch },
+	{ "stop-at", &type_choice, FIELD(stop_at), 0, 0, choices_stop },
 
 	{ "user", &type_text, FIELD(user), 0, 0, NULL },
 	{ "group", &type_text, FIELD(group), 0, 0, NULL },

@@ -67,7 +67,8 @@ struct order {
 
 /* What an image tells. */
 enum news_kind {
-	NEWS_READY = 1, /* a template has stopped where it should; value: where (enum stop_at) */
+	NEWS_LOADED = 1, /* the library is there */
+	NEWS_READY,     /* a template has stopped where it should; value: where (enum stop_at) */
 	NEWS_WORKER,    /* the sender is the worker of this slot */
 	NEWS_UNFIT,     /* the image cannot be shared; text says why, value is what is left (enum launch) */
 	NEWS_EARLY,     /* the program answered before it asked: it can be stopped before main() only */

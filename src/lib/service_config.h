@@ -130,6 +130,7 @@ struct service_config {
 	char **own_environment, **pass_environment;
 	unsigned sets;       /* VARIABLES_* */
 	int stderr_to;       /* enum stderr_to */
+	int launch, stop_at; /* enum launch, enum stop_at */
 	int log_connections; /* enum log_connections */
 	struct pool_size workers;
 	char *when_full, *when_denied, *when_limited;

@@ -14,15 +14,24 @@ static bool begins(const char *text, const char *with)
 	return *with == '\0';
 }
 
-static int number_of(const char *text)
+static const char *read_number(const char *text, uint32_t *out)
 {
-	int n = 0;
+	*out = 0;
+	for (; *text >= '0' && *text <= '9' && *out < 100000000; text++)
+		*out = *out * 10 + (uint32_t)(*text - '0');
+	return text;
+}
 
-	if (*text < '0' || *text > '9')
+/* "57:3": the brief's descriptor, and the slot that this process has. -1 for anything else. */
+static int read_variable(const char *text)
+{
+	uint32_t fd;
+
+	text = read_number(text, &fd);
+	if (*text++ != ':')
 		return -1;
-	for (; *text >= '0' && *text <= '9' && n < 100000; text++)
-		n = n * 10 + (*text - '0');
-	return *text == '\0' ? n : -1;
+	text = read_number(text, &image.worker.slot);
+	return *text == '\0' ? (int)fd : -1;
 }
 
 static void *map(int fd, size_t size, int protection, int flags)
@@ -62,10 +71,12 @@ static const void *map_list(const struct brief_memory *m)
 static bool make_worker(const struct brief *b)
 {
 	struct worker *w = &image.worker;
+	uint32_t slot = w->slot;
 	void *board = map(b->board.fd, b->board.size, PROT_READ | PROT_WRITE, MAP_SHARED);
 	void *sources = b->sources.fd >= 0 ? map(b->sources.fd, b->sources.size, PROT_READ | PROT_WRITE, MAP_SHARED) : NULL;
 
 	kernel_copy(w, &b->worker, sizeof(*w));
+	w->slot = slot;
 	if (!board || (b->sources.fd >= 0 && !sources))
 		return false;
 	board_attach(&w->board, board, b->slots);
@@ -118,7 +129,7 @@ static int clean_environment(char **envp)
 
 	for (char **at = envp; *at && fd < 0; at++)
 		if (begins(*at, BRIEF_VARIABLE "="))
-			fd = number_of(*at + sizeof(BRIEF_VARIABLE "=") - 1);
+			fd = read_variable(*at + sizeof(BRIEF_VARIABLE "=") - 1);
 	if (fd < 0)
 		return -1;
 	for (char **at = envp; *at; at++) {
@@ -145,7 +156,7 @@ static char *put(char *to, const char *text)
 /* The new image is to be stopped, too: `#!/usr/bin/env`, nice(1), a shell's exec. */
 char **carry_environment(char *const *envp, char **list, size_t size)
 {
-	static char preload[sizeof(image.brief->library) + 4096], brief[sizeof(BRIEF_VARIABLE) + 24];
+	static char preload[sizeof(image.brief->library) + 4096], brief[sizeof(BRIEF_VARIABLE) + 48];
 	static char empty[1];
 	const char *own = NULL;
 	size_t n = 0;
@@ -170,7 +181,9 @@ char **carry_environment(char *const *envp, char **list, size_t size)
 		put(put(at, ":"), own);
 	}
 	at = put(brief, BRIEF_VARIABLE "=");
-	address_decimal((unsigned)image.descriptor, at);
+	at += address_decimal((unsigned)image.descriptor, at);
+	*at++ = ':';
+	address_decimal(image.worker.slot, at);
 	list[n++] = preload;
 	list[n++] = brief;
 	for (int i = 0; i < VARIABLES_MAX; i++)
@@ -191,6 +204,7 @@ static void start(int argc, char **argv, char **envp)
 	image.brief = read_brief(fd);
 	if (!image.brief || !make_worker(image.brief))
 		kernel_exit(WORKER_EXIT_FAILED);
+	tell_master(NEWS_LOADED, image.worker.slot, 0, NULL);
 	if (image.brief->stop_at == STOP_MAIN)
 		stop(STOP_MAIN);
 	else if (!dispatch_arm())
