@@ -154,9 +154,14 @@ static int set_nofile(const struct service_config *c, const struct inherited *be
 
 void birth(const struct worker *w, const struct service_config *c, const struct inherited *before)
 {
+	close_others(w);
+	birth_without_closing(w, c, before);
+}
+
+void birth_without_closing(const struct worker *w, const struct service_config *c, const struct inherited *before)
+{
 	const struct identity *who = &c->identity;
 
-	close_others(w);
 	check(w, STEP_SESSION, setsid());
 	/* A hard limit, a negative nice and the oom score can no longer be set once root is given up. */
 	if (c->oom_score_adjust != UNSET)

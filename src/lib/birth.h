@@ -16,4 +16,7 @@ struct inherited {
 /* Goes through all steps, or ends in worker_fail. */
 void birth(const struct worker *w, const struct service_config *c, const struct inherited *before);
 
+/* The same for a process that has closed what it does not need. */
+void birth_without_closing(const struct worker *w, const struct service_config *c, const struct inherited *before);
+
 #endif

@@ -80,13 +80,17 @@ static struct plan make_plan(struct pool *p, int room)
 
 static void spawn(struct pool *p, int n)
 {
+	if (n > 0)
+		launching_look(p);
 	for (int i = 0; i < n; i++) {
 		if (pool_spawn(p, false) < 0) {
 			server_fork_failed(p->service->server, errno);
+			launching_flush(p);
 			return;
 		}
 		p->counts.starting++;
 	}
+	launching_flush(p);
 	if (n > 0)
 		server_fork_worked(p->service->server);
 }

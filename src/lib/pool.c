@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "pool.h"
+#include "image.h"
 #include "server.h"
 #include "shared.h"
 #include "spawn.h"
@@ -178,7 +179,7 @@ static void init_events(struct pool *p)
 
 struct pool *pool_new(struct service *s, struct listener *l, size_t index)
 {
-	uint32_t slots = (uint32_t)s->config->workers.max + 1; /* one for an usher */
+	uint32_t slots = (uint32_t)s->config->workers.max + 3; /* one for an usher, two for templates */
 	struct pool *p = calloc(1, sizeof(*p));
 
 	if (!p)
@@ -190,6 +191,7 @@ struct pool *pool_new(struct service *s, struct listener *l, size_t index)
 	p->index = index;
 	p->board_fd = p->wake[0] = p->wake[1] = p->record[0] = p->record[1] = -1;
 	init_events(p);
+	launching_init(p, s->server->library);
 	if (make_slots(p, slots) < 0 || make_board(p, slots) < 0 || make_pipes(p) < 0) {
 		int error = errno;
 
@@ -213,6 +215,7 @@ void pool_free(struct pool *p)
 	ev_timer_stop(loop, &p->look);
 	ev_timer_stop(loop, &p->quiet);
 	ev_timer_stop(loop, &p->burial);
+	launching_free(p);
 	close_pipe(p->wake);
 	close_pipe(p->record);
 	shared_free(p->board_fd, p->memory, board_size(p->board.slots));
@@ -270,50 +273,81 @@ static void enter(struct pool *p, struct pool_worker *worker)
 	p->free_count--;
 	if (worker->slot >= p->high)
 		p->high = worker->slot + 1;
-	server_enter_worker(p->service->server, worker);
+	if (worker->pid > 0)
+		server_enter_worker(p->service->server, worker);
 	p->news++;
 	p->idle_wakes = 0;
 	if (worker->usher) {
 		p->usher = worker;
-	} else {
+	} else if (!worker->template) {
 		p->live++;
 		p->service->workers++;
 	}
 }
 
-int pool_spawn(struct pool *p, bool usher)
+/* A worker without a process, in a free slot. */
+static struct pool_worker *take_slot(struct pool *p)
 {
 	struct pool_worker *worker;
-	int error;
 
 	if (p->free_count == 0) {
 		errno = EAGAIN;
-		return -1;
+		return NULL;
 	}
 	worker = calloc(1, sizeof(*worker));
 	if (!worker)
-		return -1;
-	*worker = (struct pool_worker){
-		.pool = p, .slot = p->free_slots[p->free_count - 1], .usher = usher, .born = server_now(),
-	};
+		return NULL;
+	worker->pool = p;
+	worker->slot = p->free_slots[p->free_count - 1];
+	worker->born = server_now();
 	prepare_slot(p, worker->slot);
-	worker->pid = spawn_worker(p, worker->slot, usher);
-	if (worker->pid >= 0) {
+	return worker;
+}
+
+/* Enters it with its pid; or forgets it where there is no process. */
+static int settle(struct pool *p, struct pool_worker *worker, pid_t pid)
+{
+	int error = errno;
+
+	worker->pid = pid;
+	if (pid >= 0) {
 		enter(p, worker);
 		return 0;
 	}
-	error = errno;
 	board_set(&p->board, worker->slot, WORKER_NONE);
 	free(worker);
 	errno = error;
 	return -1;
 }
 
+int pool_spawn(struct pool *p, bool usher)
+{
+	struct pool_worker *worker = take_slot(p);
+
+	if (!worker)
+		return -1;
+	worker->usher = usher;
+	return settle(p, worker, launching_make(p, worker));
+}
+
+/* Its slot is none of a worker's: no state of it is ever counted. */
+struct pool_worker *pool_spawn_template(struct pool *p, int brief, int news)
+{
+	struct pool_worker *worker = take_slot(p);
+
+	if (!worker)
+		return NULL;
+	worker->template = true;
+	board_set(&p->board, worker->slot, WORKER_NONE);
+	return settle(p, worker, image_spawn(p, worker->slot, brief, news)) == 0 ? worker : NULL;
+}
+
 void pool_worker_gone(struct pool_worker *worker)
 {
 	struct pool *p = worker->pool;
 
-	server_remove_worker(p->service->server, worker);
+	if (worker->pid > 0)
+		server_remove_worker(p->service->server, worker);
 	board_set(&p->board, worker->slot, WORKER_NONE);
 	if (bury(p, worker->slot))
 		p->free_slots[p->free_count++] = worker->slot;
@@ -321,7 +355,7 @@ void pool_worker_gone(struct pool_worker *worker)
 		put_off(p, worker->slot);
 	if (worker->usher) {
 		p->usher = NULL;
-	} else {
+	} else if (!worker->template) {
 		p->live--;
 		p->service->workers--;
 	}
@@ -334,7 +368,8 @@ static bool retire(struct pool_worker *worker)
 {
 	struct pool *p = worker->pool;
 
-	if (worker->signalled || !board_change(&p->board, worker->slot, WORKER_IDLE, WORKER_RETIRING))
+	if (worker->signalled || worker->pid == 0 || worker->template ||
+	    !board_change(&p->board, worker->slot, WORKER_IDLE, WORKER_RETIRING))
 		return false;
 	worker->signalled = true;
 	p->news++;
@@ -387,6 +422,7 @@ void pool_close(struct pool *p)
 		return;
 	p->state = POOL_CLOSED;
 	pool_watch(p, false);
+	launching_end(p);
 	ev_timer_stop(p->service->server->loop, &p->look);
 	pool_renew(p);
 	p->service->server->to_sweep = true;
@@ -425,7 +461,7 @@ void pool_signal(struct pool *p, int sig)
 		const struct pool_worker *worker = p->workers[i];
 
 		/* One that was born just now may not have its own process group yet. */
-		if (worker && kill(-worker->pid, sig) < 0)
+		if (worker && worker->pid > 0 && kill(-worker->pid, sig) < 0)
 			kill(worker->pid, sig);
 	}
 }

@@ -15,6 +15,7 @@
 #include "plan.h"
 #include "record.h"
 #include "service_config.h"
+#include "template.h"
 
 #include <sys/queue.h>
 #include <sys/tree.h>
@@ -28,9 +29,11 @@ struct service;
 struct pool_worker {
 	RB_ENTRY(pool_worker) by_pid;
 	struct pool *pool;
-	pid_t pid;
+	pid_t pid; /* 0: ordered from a template, which is still at it */
 	uint32_t slot;
 	bool usher;
+	bool template;        /* it makes workers and is none */
+	struct template *by;  /* that makes or made it, or whose process it is; NULL: the master alone */
 	bool signalled; /* it was asked to retire */
 	int64_t born;   /* ms */
 	struct {
@@ -62,6 +65,9 @@ struct pool {
 	int board_fd;
 	void *memory;
 	int wake[2], record[2]; /* pipes: read end, write end */
+
+	struct launching launching;
+	struct template_list templates;
 
 	struct pool_worker **workers; /* of each slot; NULL: nobody */
 	uint32_t *free_slots;
@@ -99,6 +105,9 @@ struct plan_counts pool_count(const struct pool *p);
 
 /* Makes one worker; 0, or -1 with errno from fork. */
 int pool_spawn(struct pool *p, bool usher);
+
+/* Makes the process of a template; NULL with errno. */
+struct pool_worker *pool_spawn_template(struct pool *p, int brief, int news);
 
 /* Retires up to n idle workers; returns how many. */
 int pool_retire(struct pool *p, int n);

@@ -88,6 +88,8 @@ static void died_before_accept(struct pool_worker *w, enum worker_state state, i
 	char outcome[64];
 	bool young = state == WORKER_STARTING || server_now() - w->born < YOUNG;
 
+	if (launching_explains(w))
+		return;
 	describe_status(status, outcome, sizeof(outcome));
 	log_warning("%s: worker %d died before it accepted (%s)", w->pool->config->name, (int)w->pid, outcome);
 	if (young)
@@ -104,12 +106,33 @@ static void finished(struct pool_worker *w, int status)
 	service_went_well(w->pool->service, w);
 }
 
+/* A memory error: guessing at an address would profit from images that are all alike. */
+static bool is_crash(int status)
+{
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGABRT || sig == SIGSYS;
+}
+
+static void template_over(struct pool_worker *w, int status)
+{
+	if (gave_up(w, status))
+		tell_step(w);
+	template_ended(w, status);
+}
+
 static void conclude(struct pool_worker *w, int status)
 {
 	enum worker_state state = board_state(&w->pool->board, w->slot);
 	bool gone_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
 	pool_read_records(w->pool);
+	if (w->template) {
+		template_over(w, status);
+		return;
+	}
+	if (is_crash(status))
+		launching_crashed(w);
 	if (gave_up(w, status)) {
 		if (w->connection.open)
 			records_end(w, server_now(), "failed");
@@ -130,9 +153,34 @@ static void end_group(const struct server *s, pid_t pid)
 		kill(-pid, SIGKILL);
 }
 
-static void reap_one(struct server *s, pid_t pid)
+/* Calls act for every pool that makes workers by a template. */
+static void for_each_pool(struct server *s, void (*act)(struct pool *p))
+{
+	struct service *service;
+	struct pool *p;
+
+	TAILQ_FOREACH(service, &s->services, next)
+		TAILQ_FOREACH(p, &service->pools, next)
+			act(p);
+}
+
+/* One that a template has made may have died before its announcement was read. */
+static struct pool_worker *find_worker(struct server *s, pid_t pid)
 {
 	struct pool_worker *w = server_find_worker(s, pid);
+
+	if (w)
+		return w;
+	for_each_pool(s, launching_hear);
+	w = server_find_worker(s, pid);
+	if (!w)
+		for_each_pool(s, launching_doubt);
+	return w;
+}
+
+static void reap_one(struct server *s, pid_t pid)
+{
+	struct pool_worker *w = find_worker(s, pid);
 	struct service *service;
 	int status;
 

@@ -60,7 +60,7 @@ static void sweep_service(struct service *s)
 	struct pool *p, *next;
 
 	TAILQ_FOREACH_SAFE(p, &s->pools, next, next) {
-		if (p->state != POOL_CLOSED || p->live > 0 || p->usher || p->grave_count > 0)
+		if (p->state != POOL_CLOSED || p->live > 0 || p->usher || p->grave_count > 0 || !TAILQ_EMPTY(&p->templates))
 			continue;
 		TAILQ_REMOVE(&s->pools, p, next);
 		service_keep_counts(s, p);

@@ -40,6 +40,7 @@ struct server {
 	struct pool_worker_tree workers;
 	struct inherited before;
 	int devnull;
+	const char *library; /* the preload library's path; NULL: launch = exec everywhere */
 
 	struct ev_timer drain; /* runs while a pool drains */
 	struct ev_prepare sweep;

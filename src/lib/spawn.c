@@ -71,7 +71,7 @@ static struct admission describe_admission(const struct service_config *c)
 	};
 }
 
-static struct worker describe(const struct pool *p, uint32_t slot, bool usher)
+struct worker spawn_describe(const struct pool *p, uint32_t slot, bool usher)
 {
 	const struct service_config *c = p->config;
 	struct worker w = {
@@ -107,7 +107,7 @@ static void forget_handlers(void)
 }
 
 /* The master's mappings were not inherited; this process has its own, of its own pool and service and no other. */
-static void map_shared(struct worker *w, const struct pool *p)
+void spawn_map(struct worker *w, const struct pool *p)
 {
 	void *memory = shared_map(p->board_fd, board_size(w->board.slots));
 
@@ -144,9 +144,8 @@ _Noreturn static void live(struct worker *w, const struct service_config *c)
 	worker_leave(w);
 }
 
-pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
+pid_t spawn_fork(void)
 {
-	struct worker w = describe(p, slot, usher);
 	sigset_t all, before;
 	pid_t pid;
 	int error;
@@ -155,11 +154,9 @@ pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	switch (pid) {
-	case 0: /* the worker: unblocks signals when it has its own handler */
+	case 0: /* the child: unblocks signals when it has its own handlers */
 		forget_handlers();
-		map_shared(&w, p);
-		birth(&w, p->config, &p->service->server->before);
-		live(&w, p->config);
+		return 0;
 	case -1: /* no process to be had: the caller waits */
 	default: /* the master */
 		error = errno;
@@ -167,4 +164,24 @@ pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
 		errno = error;
 		return pid;
 	}
+}
+
+void spawn_clear_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
+{
+	struct worker w = spawn_describe(p, slot, usher);
+	pid_t pid = spawn_fork();
+
+	if (pid != 0)
+		return pid;
+	spawn_map(&w, p);
+	birth(&w, p->config, &p->service->server->before);
+	live(&w, p->config);
 }
