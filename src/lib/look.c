@@ -135,9 +135,28 @@ static void borrow(struct pool *p)
 	pool_watch(p, lender && p->counts.queue == 0);
 }
 
+/* The generation before serves on until this one has its image. */
+static bool is_successor(const struct pool *p)
+{
+	const struct pool *old;
+
+	if (launching_is_settled(p))
+		return false;
+	TAILQ_FOREACH(old, &p->service->pools, next)
+		if (old->relieved && old->state == POOL_OPEN && old->listener == p->listener)
+			return true;
+	return false;
+}
+
 static void act(struct pool *p, int room)
 {
-	struct plan plan = make_plan(p, room);
+	struct plan plan;
+
+	if (is_successor(p)) {
+		launching_look(p);
+		return;
+	}
+	plan = make_plan(p, room);
 
 	spawn(p, plan.fork);
 	if (plan.retire > 0)
@@ -199,6 +218,7 @@ void service_look(struct service *s)
 	struct pool *p;
 
 	s->due = false;
+	service_relieve(s, false);
 	TAILQ_FOREACH(p, &s->pools, next) {
 		if (!is_alive(p))
 			continue;

@@ -82,6 +82,7 @@ struct pool {
 	unsigned need;             /* likewise; see look.c */
 	struct plan_memory remembered;
 	int times_empty; /* while draining */
+	bool relieved;   /* its successor on the same listener comes as soon as that has its image */
 
 	struct ev_io on_wake, on_record, on_client;
 	struct ev_timer look;  /* the plan wants to look again */

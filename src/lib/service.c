@@ -335,6 +335,25 @@ void service_forget_addresses(struct service *s)
 	}
 }
 
+static bool has_ready_successor(const struct service *s, const struct pool *old)
+{
+	const struct pool *p;
+
+	TAILQ_FOREACH(p, &s->pools, next)
+		if (p->listener == old->listener && !p->relieved && p->state == POOL_OPEN)
+			return launching_is_settled(p);
+	return true;
+}
+
+void service_relieve(struct service *s, bool all)
+{
+	struct pool *p;
+
+	TAILQ_FOREACH(p, &s->pools, next)
+		if (p->relieved && p->state == POOL_OPEN && (all || has_ready_successor(s, p)))
+			pool_close(p);
+}
+
 void service_drain(struct service *s)
 {
 	struct pool *p;

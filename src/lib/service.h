@@ -74,6 +74,9 @@ void service_forget_addresses(struct service *s);
 /* Its listeners end as soon as their queues are empty, its idle workers retire, its busy ones finish; then it is freed. */
 void service_drain(struct service *s);
 
+/* Old generations end whose successors are ready; or all of them, ready or not. */
+void service_relieve(struct service *s, bool all);
+
 /* A worker could not do its work: no new ones for a while, longer each time. */
 void service_failed(struct service *s, const struct pool_worker *worker);
 

@@ -161,12 +161,21 @@ static int write_pid_file(const struct master *m, struct pidfh *file)
 	return -1;
 }
 
+/* Where it is installed, or where somebody says that it is: from the directory of a build, say. */
+static const char *library(void)
+{
+	const char *given = getenv("PREFORK_LIBRARY");
+
+	return given && given[0] == '/' ? given : DEFAULT_LIBRARY;
+}
+
 static int serve(struct master *m, struct pidfh *pid_file, int parent)
 {
 	if (server_init(&m->server, m->loop) < 0) {
 		log_error("cannot start: %s", strerror(errno));
 		return EXIT_TROUBLE;
 	}
+	m->server.library = library();
 	/* Before the first worker, whose end must not be missed, and before anybody can think that it is ready. */
 	master_watch(m);
 	if (master_open(m) < 0 || write_pid_file(m, pid_file) < 0)

@@ -225,16 +225,23 @@ static bool keeps_its_pools(const struct reload *r, const struct service *s, con
 	return surplus == 0;
 }
 
-/* The old generation: what is carried over lives on without it, what is not runs empty first. */
+/*
+ * The old generation: what is carried over lives on without it, what is not runs empty first. Where the new one has an image to make, the
+ * old one serves until that is ready.
+ */
 static void retire_pools(const struct reload *r, struct service *s)
 {
 	struct pool *p;
 
 	TAILQ_FOREACH(p, &s->pools, next) {
-		if (is_claimed(r, p))
-			pool_close(p);
-		else
+		const struct place *at = place_of(r, p);
+
+		if (!at)
 			pool_drain(p);
+		else if (p->state == POOL_OPEN && at->config->program && at->config->launch == LAUNCH_FORKSERVER)
+			p->relieved = true;
+		else
+			pool_close(p);
 	}
 }
 
@@ -410,6 +417,15 @@ static struct configuration *read_new(struct master *m)
 	return c;
 }
 
+/* A generation that waits to be relieved since the reload before waits no longer. */
+static void relieve_all(struct master *m)
+{
+	struct service *s;
+
+	TAILQ_FOREACH(s, &m->server.services, next)
+		service_relieve(s, true);
+}
+
 /* All that can fail, and nothing that shows. */
 static struct reload *prepare(struct master *m)
 {
@@ -420,6 +436,7 @@ static struct reload *prepare(struct master *m)
 		configuration_free(c);
 		return NULL;
 	}
+	relieve_all(m);
 	if (open_places(r) == 0 && find_changes(r) == 0 && check_descriptors(r) == 0 && adjust_places(r) == 0)
 		return r;
 	reload_free(r);

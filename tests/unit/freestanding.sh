@@ -4,7 +4,7 @@
 # might put in.
 set -u
 source=$srcdir/../src
-sources=$(sed -n '/^libpath_la_SOURCES/,/[^\\]$/p' "$source/Makefile.am" | tr -s ' \t\\' '\n' | grep '\.c$')
+sources=$(sed -n '/^path_sources/,/[^\\]$/p' "$source/Makefile.am" | tr -s ' \t\\' '\n' | grep '\.c$')
 dir=$(mktemp -d "${TMPDIR:-/tmp}/freestanding.XXXXXX") || exit 99
 trap 'rm -rf "$dir"' EXIT
 
