@@ -51,6 +51,30 @@ static const struct section *find_defaults(const struct document *d, struct comp
 	return found;
 }
 
+static void check_log_to(const struct configuration *c, const struct setting *s, struct complaints *complaints)
+{
+	const char *to = c->log_to;
+	bool file = strncmp(to, "file:", 5) == 0;
+
+	if (strcmp(to, "stderr") != 0 && strcmp(to, "syslog") != 0 && !(file && to[5] == '/'))
+		complain(complaints, s->file, s->line, "log.to: \"%s\" is neither stderr, syslog nor file: with an absolute path", to);
+}
+
+static void check_pid_file(const struct configuration *c, const struct setting *s, struct complaints *complaints)
+{
+	if (c->pid_file && c->pid_file[0] != '/')
+		complain(complaints, s->file, s->line, "pid-file: %s is no absolute path", c->pid_file);
+}
+
+static void read_global(struct configuration *c, const struct setting *s, struct complaints *complaints)
+{
+	read_setting(s, c, complaints);
+	if (strcmp(s->key->name, "log.to") == 0)
+		check_log_to(c, s, complaints);
+	else if (strcmp(s->key->name, "pid-file") == 0)
+		check_pid_file(c, s, complaints);
+}
+
 static void read_globals(struct configuration *c, const struct document *d, struct complaints *complaints)
 {
 	for (const struct key *k = global_keys; k->name; k++) {
@@ -63,20 +87,9 @@ static void read_globals(struct configuration *c, const struct document *d, stru
 				complain(complaints, s->file, s->line, "%s is given twice; the first time in %s:%d", k->name, first->file,
 				         first->line);
 			else if (s)
-				read_setting(first = s, c, complaints);
+				read_global(c, first = s, complaints);
 		}
 	}
-}
-
-static void check_globals(const struct configuration *c, const struct document *d, struct complaints *complaints)
-{
-	const char *to = c->log_to;
-	bool file = strncmp(to, "file:", 5) == 0;
-
-	if (strcmp(to, "stderr") != 0 && strcmp(to, "syslog") != 0 && !(file && to[5] == '/'))
-		complain(complaints, d->files[0], 0, "log.to: \"%s\" is neither stderr, syslog nor file: with an absolute path", to);
-	if (c->pid_file && c->pid_file[0] != '/')
-		complain(complaints, d->files[0], 0, "pid-file: %s is no absolute path", c->pid_file);
 }
 
 static struct service_config *new_service(const struct section *s)
@@ -223,7 +236,6 @@ struct configuration *configuration_load(const char *path, const struct surround
 	}
 	document_read(&d, path, complaints);
 	read_globals(c, &d, complaints);
-	check_globals(c, &d, complaints);
 	load_services(c, &d, around, complaints);
 	check_conflicts(c, complaints);
 	if (c->count == 0 && complaints->count == 0)
