@@ -384,26 +384,52 @@ static bool same_answer(const struct answer *a, const struct answer *b)
 	return a->kind == b->kind && a->length == b->length && (a->length == 0 || memcmp(a->text, b->text, a->length) == 0);
 }
 
+static bool same_user_written(const struct service_config *a, const struct service_config *b)
+{
+	return same_text(a->user, b->user) && same_text(a->group, b->group) && same_list(a->groups, b->groups);
+}
+
+/* A user's HOME and the like stand in the environment, too. */
+static bool same_environment_written(const struct service_config *a, const struct service_config *b)
+{
+	return same_list(a->own_environment, b->own_environment) && same_list(a->pass_environment, b->pass_environment) &&
+	       same_user_written(a, b);
+}
+
+/* PATH decides where a plain name is found. */
+static bool same_program_written(const struct service_config *a, const struct service_config *b)
+{
+	return same_list(a->exec, b->exec) && same_text(a->chroot, b->chroot) && same_environment_written(a, b);
+}
+
+static bool same_owner_written(const struct socket_options *a, const struct socket_options *b)
+{
+	return same_text(a->owner, b->owner) && same_text(a->group, b->group);
+}
+
 static void name_it(FILE *f, const char *name)
 {
 	fprintf(f, "%s%s", ftell(f) > 0 ? ", " : "", name);
 }
 
-/* The same words may mean something else by now: a user's number, a program's place, a text's content. */
+/*
+ * The same words may mean something else by now: a user's number, a program's place, a text's content. Where the words themselves
+ * are others, their keys are named and what follows from them is not.
+ */
 static void compare_meanings(const struct service_config *a, const struct service_config *b, FILE *f)
 {
 	if (same_list(a->listen, b->listen) && !same_endpoints(a, b))
 		name_it(f, "the addresses of listen");
-	if (!same_identity(&a->identity, &b->identity) && same_text(a->user, b->user))
+	if (same_user_written(a, b) && !same_identity(&a->identity, &b->identity))
 		name_it(f, "the user's ids");
-	if (same_list(a->exec, b->exec) && !same_text(a->program, b->program))
+	if (same_program_written(a, b) && !same_text(a->program, b->program))
 		name_it(f, "the place of the program");
 	if (same_text(a->when_full, b->when_full) && !same_answer(&a->answer_full, &b->answer_full))
 		name_it(f, "the text of when-full");
-	if (a->socket.owner_id != b->socket.owner_id || a->socket.group_id != b->socket.group_id)
+	if (same_owner_written(&a->socket, &b->socket) &&
+	    (a->socket.owner_id != b->socket.owner_id || a->socket.group_id != b->socket.group_id))
 		name_it(f, "the socket's owner");
-	if (!same_list(a->environment, b->environment) && same_list(a->own_environment, b->own_environment) &&
-	    same_list(a->pass_environment, b->pass_environment))
+	if (same_environment_written(a, b) && !same_list(a->environment, b->environment))
 		name_it(f, "the environment's values");
 }
 
