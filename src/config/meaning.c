@@ -64,18 +64,19 @@ static void no_memory(const struct resolving *r)
 
 /* listen */
 
-static int add_endpoint(struct service_config *c, const struct endpoint *e, const char *text, const struct setting *s, size_t n)
+/* Of the n-th value of a setting, which may stand in the defaults and so in another file than the service. */
+static int add_endpoint(struct service_config *c, const struct endpoint *e, const struct setting *s, size_t n)
 {
 	struct endpoint_config *list = reallocarray(c->endpoints, c->endpoint_count + 1, sizeof(*list));
 
 	if (!list)
 		return -1;
 	c->endpoints = list;
-	list[c->endpoint_count] = (struct endpoint_config){
-		.endpoint = *e, .text = strdup(text), .file = c->file, .line = s ? s->lines[n] : c->line,
+	list += c->endpoint_count++;
+	*list = (struct endpoint_config){
+		.endpoint = *e, .text = strdup(s->values[n]), .file = strdup(s->file), .line = s->lines[n],
 	};
-	c->endpoint_count++;
-	return 0;
+	return list->text && list->file ? 0 : -1;
 }
 
 static void resolve_listen(const struct resolving *r)
@@ -97,7 +98,7 @@ static void resolve_listen(const struct resolving *r)
 		if (n == ENDPOINTS_EACH)
 			object(r, "listen", i, "%s has %d addresses or more; write those that you mean", c->listen[i], ENDPOINTS_EACH);
 		for (int j = 0; j < n; j++)
-			if (add_endpoint(c, &found[j], c->listen[i], s, i) < 0)
+			if (add_endpoint(c, &found[j], s, i) < 0)
 				no_memory(r);
 	}
 }

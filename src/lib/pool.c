@@ -364,6 +364,8 @@ void pool_watch(struct pool *p, bool watch)
 {
 	struct ev_loop *loop = p->service->server->loop;
 
+	/* One that drains is looked at all the time, and its listener may seem readable without a client. */
+	watch = watch && p->state == POOL_OPEN;
 	if (watch == ev_is_active(&p->on_client))
 		return;
 	p->news++;

@@ -106,7 +106,7 @@ int pool_retire(struct pool *p, int n);
 /* Says on the board that an usher is wanted, or not; and then the present one retires. */
 void pool_want_usher(struct pool *p, bool wanted);
 
-/* Polls the listener, or does not. */
+/* Polls the listener, or does not; never while it drains. */
 void pool_watch(struct pool *p, bool watch);
 
 /* Reads what the workers have recorded and logs it. */

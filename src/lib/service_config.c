@@ -139,8 +139,10 @@ static void release_written(struct service_config *c)
 
 static void release_resolved(struct service_config *c)
 {
-	for (size_t i = 0; i < c->endpoint_count; i++)
+	for (size_t i = 0; i < c->endpoint_count; i++) {
 		free(c->endpoints[i].text);
+		free(c->endpoints[i].file);
+	}
 	free(c->endpoints);
 	free(c->program);
 	string_list_free(c->argv);

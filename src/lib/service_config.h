@@ -106,8 +106,8 @@ struct handler {
 
 struct endpoint_config {
 	struct endpoint endpoint;
-	char *text; /* as written */
-	const char *file;
+	char *text; /* as written, in */
+	char *file;
 	int line;
 };
 

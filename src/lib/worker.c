@@ -21,7 +21,10 @@ static void let_go(int sig)
 {
 	(void)sig;
 	retirement.asked = 1;
-	kernel_dup3(retirement.devnull, retirement.listener, O_CLOEXEC);
+	if (kernel_dup3(retirement.devnull, retirement.listener, O_CLOEXEC) >= 0)
+		return;
+	/* A number above RLIMIT_NOFILE cannot be replaced; nor can anything take its place once it is closed. */
+	kernel_close(retirement.listener);
 }
 
 static void fill(void *memory, size_t size)
@@ -268,7 +271,8 @@ bool worker_accept(struct worker *w)
 				note_trouble(w, 0);
 			return true;
 		}
-		if (!recover(w, -fd, failures))
+		/* Who is asked to go need not know what failed: for want of descriptors the kernel does not even look at the listener. */
+		if (retirement.asked || !recover(w, -fd, failures))
 			return false;
 	}
 }

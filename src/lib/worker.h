@@ -14,9 +14,10 @@
  *
  * Retiring. The master ends an idle worker in two steps: it changes the slot from idle to retiring, and only if it won that change
  * it sends WORKER_SIGNAL, once. The handler puts /dev/null in the listener's place, so that every accept ends in ENOTSOCK, also one
- * entered just after the signal. A worker that took a connection but lost the change waits for the signal, serves, and
- * leaves. A busy worker is never signalled. The death of the master is told with the same signal, at any time: an idle
- * worker leaves, a busy one lets go of the listener, serves to the end and leaves.
+ * entered just after the signal; a listener whose number is above the limit of descriptors is closed instead. A worker that took a
+ * connection but lost the change waits for the signal, serves, and leaves. A busy worker is never signalled. The death of the
+ * master is told with the same signal, at any time: an idle worker leaves, a busy one lets go of the listener, serves to the end
+ * and leaves.
  */
 #ifndef WORKER_H
 #define WORKER_H
