@@ -156,7 +156,7 @@ static bool spread(unsigned char *ip, size_t used, size_t gap)
 static bool read_v6(struct span *s, unsigned char *ip)
 {
 	size_t used = 0, gap = skip(s, "::") ? 0 : NO_GAP;
-	bool wanted = gap == NO_GAP; /* a group must follow */
+	bool wanted = false; /* a group must follow */
 
 	while (wanted || digit(s) >= 0) {
 		if (used <= 12 && read_v4(s, ip + used)) {
