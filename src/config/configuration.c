@@ -412,6 +412,16 @@ static void name_it(FILE *f, const char *name)
 	fprintf(f, "%s%s", ftell(f) > 0 ? ", " : "", name);
 }
 
+static void compare_answers(const char *key, const char *written_a, const struct answer *a, const char *written_b,
+                            const struct answer *b, FILE *f)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "the text of %s", key);
+	if (same_text(written_a, written_b) && !same_answer(a, b))
+		name_it(f, name);
+}
+
 /*
  * The same words may mean something else by now: a user's number, a program's place, a text's content. Where the words themselves
  * are others, their keys are named and what follows from them is not.
@@ -424,20 +434,12 @@ static void compare_meanings(const struct service_config *a, const struct servic
 		name_it(f, "the user's ids");
 	if (same_program_written(a, b) && !same_text(a->program, b->program))
 		name_it(f, "the place of the program");
-	if (same_text(a->when_full, b->when_full) && !same_answer(&a->answer_full, &b->answer_full))
-		name_it(f, "the text of when-full");
-<<<<<<< HEAD
-	if (same_text(a->when_denied, b->when_denied) && !same_answer(&a->answer_denied, &b->answer_denied))
-		name_it(f, "the text of when-denied");
-	if (same_text(a->when_limited, b->when_limited) && !same_answer(&a->answer_limited, &b->answer_limited))
-		name_it(f, "the text of when-limited");
-	if (same_text(a->banner, b->banner) && !same_answer(&a->welcome, &b->welcome))
-		name_it(f, "the text of banner");
-	if (a->socket.owner_id != b->socket.owner_id || a->socket.group_id != b->socket.group_id)
-=======
+	compare_answers("when-full", a->when_full, &a->answer_full, b->when_full, &b->answer_full, f);
+	compare_answers("when-denied", a->when_denied, &a->answer_denied, b->when_denied, &b->answer_denied, f);
+	compare_answers("when-limited", a->when_limited, &a->answer_limited, b->when_limited, &b->answer_limited, f);
+	compare_answers("banner", a->banner, &a->welcome, b->banner, &b->welcome, f);
 	if (same_owner_written(&a->socket, &b->socket) &&
 	    (a->socket.owner_id != b->socket.owner_id || a->socket.group_id != b->socket.group_id))
->>>>>>> base
 		name_it(f, "the socket's owner");
 	if (same_environment_written(a, b) && !same_list(a->environment, b->environment))
 		name_it(f, "the environment's values");

@@ -32,18 +32,26 @@ struct connection {
 		uid_t uid;
 		gid_t gid;
 	} credentials;
+	const struct proxy *proxy; /* the header that gave peer and local, NULL: there was none */
+	struct address proxy_peer; /* with a header: who sent it */
 };
 
-#define VARIABLES_MAX 12
+#define VARIABLES_MAX 22
+
+/* A longer text of a PROXY header is left out. Each of its bytes may be written as %XX. */
+#define VARIABLES_TEXT 256
+#define VARIABLES_TEXTS 6
+/* The longest of their names is PREFORK_PROXY_TLS_VERIFIED=. */
+#define VARIABLES_PROXY (VARIABLES_TEXTS * (32 + 3 * VARIABLES_TEXT + 1) + ADDRESS_IP + 128)
 
 struct variables {
 	char *list[VARIABLES_MAX + 1]; /* "NAME=value", ends with NULL */
 	unsigned count;
 	size_t used;
-	char text[ADDRESS_TEXT * 2 + 512];
+	char text[ADDRESS_TEXT * 2 + 512 + VARIABLES_PROXY];
 };
 
-/* Fills v for a connection. The identifier PREFORK_CONNECTION is always there, the rest as sets say. */
+/* Fills v for a connection. PREFORK_CONNECTION and what a PROXY header told are always there, the rest as sets say. */
 void variables_fill(struct variables *v, const struct connection *c, unsigned sets);
 
 /* Is this a name that variables_fill may set? `name` may be followed by '='. */

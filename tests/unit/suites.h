@@ -22,6 +22,7 @@ Suite *listener_suite(void);
 Suite *log_suite(void);
 Suite *meaning_suite(void);
 Suite *plan_suite(void);
+Suite *proxy_suite(void);
 Suite *queue_suite(void);
 Suite *resolve_suite(void);
 Suite *service_config_suite(void);
