@@ -31,6 +31,7 @@ struct board_header {
 	_Atomic uint32_t wake_below; /* fewer idle workers than this: write to the wake pipe */
 	_Atomic uint32_t dropped;    /* records that found the pipe full */
 	_Atomic uint32_t full;       /* the service is at its maximum: an usher is wanted */
+	_Atomic uint32_t gate;       /* why nobody is let in at present (enum refusal), 0: the gate is open */
 };
 
 /* What a worker says about itself besides its state. */

@@ -47,6 +47,7 @@ static int make_board(struct pool *p, uint32_t slots)
 		return -1;
 	board_attach(&p->board, p->memory, slots);
 	atomic_store(&p->board.header->wake_below, (uint32_t)(p->config->workers.min_spare > 0 ? p->config->workers.min_spare : 1));
+	atomic_store(&p->board.header->gate, (uint32_t)p->service->gate.state);
 	return 0;
 }
 

@@ -297,6 +297,7 @@ int server_init(struct server *s, struct ev_loop *loop)
 	ev_timer_init(&s->fork_pause, on_fork_pause, 0., 0.);
 	ev_timer_init(&s->deadline, on_deadline, 0., 0.);
 	ev_prepare_init(&s->sweep, on_sweep);
+	gate_init_load(s);
 	s->drain.data = s->fork_pause.data = s->deadline.data = s->sweep.data = s;
 	ev_prepare_start(loop, &s->sweep);
 	return 0;
@@ -319,6 +320,7 @@ void server_free(struct server *s)
 	ev_timer_stop(s->loop, &s->fork_pause);
 	ev_timer_stop(s->loop, &s->deadline);
 	ev_prepare_stop(s->loop, &s->sweep);
+	gate_stop_load(s);
 	if (s->devnull >= 0)
 		close(s->devnull);
 }

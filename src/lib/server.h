@@ -43,6 +43,7 @@ struct server {
 
 	struct ev_timer drain; /* runs while a pool drains */
 	struct ev_prepare sweep;
+	struct load load;
 	bool to_sweep; /* a pool or a service may be gone */
 
 	struct trouble fork_trouble;

@@ -3,6 +3,7 @@
 #ifndef SERVICE_H
 #define SERVICE_H
 
+#include "gate.h"
 #include "listener.h"
 #include "log.h"
 #include "pool.h"
@@ -44,6 +45,7 @@ struct service {
 	int workers;        /* of all pools, without ushers */
 	bool due;           /* service_look is to be called */
 	unsigned generation;
+	struct gate gate;
 
 	int failures;      /* in a row */
 	int64_t failed_at; /* ms, the last of them */

@@ -259,6 +259,7 @@ static void set_config(struct service *s, struct service_config *c)
 	service_config_hold(c);
 	service_config_release(s->config);
 	s->config = c;
+	gate_follow(s);
 }
 
 static void change_service(struct reload *r, struct service *s, struct service_config *c, const char *what)

@@ -21,6 +21,7 @@ int main(void)
 	srunner_add_suite(runner, environment_suite());
 	srunner_add_suite(runner, hint_suite());
 	srunner_add_suite(runner, holder_suite());
+	srunner_add_suite(runner, hours_suite());
 	srunner_add_suite(runner, kernel_suite());
 	srunner_add_suite(runner, keys_suite());
 	srunner_add_suite(runner, listener_suite());

@@ -16,6 +16,7 @@ Suite *document_suite(void);
 Suite *environment_suite(void);
 Suite *hint_suite(void);
 Suite *holder_suite(void);
+Suite *hours_suite(void);
 Suite *kernel_suite(void);
 Suite *keys_suite(void);
 Suite *listener_suite(void);
