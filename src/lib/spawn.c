@@ -41,6 +41,7 @@ static struct worker describe(const struct pool *p, uint32_t slot, bool usher)
 		.log = c->log_connections != LOG_CONNECTIONS_NONE,
 		.sets = c->handler->repeats ? 0 : c->sets,
 		.stderr_to = (enum stderr_to)c->stderr_to,
+		.lookup = -1,
 		.refuse = usher ? &c->answer_full : NULL,
 	};
 }

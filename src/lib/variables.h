@@ -24,6 +24,7 @@ struct connection {
 	uint32_t others; /* how many connections its client has on this listener besides */
 	struct address peer;
 	struct address local;
+	const char *host; /* the client's name, NULL or "": not known */
 	struct { /* AF_UNIX: who called connect(2) */
 		pid_t pid;
 		uid_t uid;
@@ -32,12 +33,13 @@ struct connection {
 };
 
 #define VARIABLES_MAX 12
+#define HOST_NAME 256 /* bytes of the longest host name and its end */
 
 struct variables {
 	char *list[VARIABLES_MAX + 1]; /* "NAME=value", ends with NULL */
 	unsigned count;
 	size_t used;
-	char text[ADDRESS_TEXT * 2 + 512];
+	char text[ADDRESS_TEXT * 2 + HOST_NAME + 512];
 };
 
 /* Fills v for a connection. The identifier PREFORK_CONNECTION is always there, the rest as sets say. */

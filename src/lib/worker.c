@@ -3,6 +3,7 @@
 
 #include "accept.h"
 #include "kernel.h"
+#include "lookup.h"
 
 #include <fcntl.h>
 #include <linux/prctl.h>
@@ -281,10 +282,20 @@ static void refuse(const struct worker *w, enum refusal reason)
 	}
 }
 
+/* The client's name, where the service wants it; whatever comes of it, the connection is served. */
+static void look_up(struct worker *w)
+{
+	w->connection.host = NULL;
+	if (w->lookup >= 0 && lookup_host(w->lookup, w->lookup_timeout, &w->connection.peer, w->host))
+		w->connection.host = w->host;
+}
+
 bool worker_admit(struct worker *w)
 {
-	if (!w->refuse)
+	if (!w->refuse) {
+		look_up(w);
 		return true;
+	}
 	refuse(w, REFUSED_FULL);
 	return false;
 }

@@ -70,6 +70,8 @@ struct worker {
 	bool log;            /* write a record of every connection */
 	unsigned sets;       /* VARIABLES_* */
 	enum stderr_to stderr_to;
+	int lookup;          /* door of the resolvers; -1: clients are not looked up */
+	int lookup_timeout;  /* ms */
 	const struct answer *refuse; /* an usher's answer, while the board says `full`; NULL: it serves */
 
 	/* Its own */
@@ -78,6 +80,7 @@ struct worker {
 	bool leaving; /* serves this connection and no other */
 	int trouble;  /* what accept fails with, 0: nothing */
 	struct connection connection;
+	char host[HOST_NAME]; /* of the connection */
 };
 
 /*

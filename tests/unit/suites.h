@@ -22,6 +22,7 @@ Suite *kernel_suite(void);
 Suite *keys_suite(void);
 Suite *listener_suite(void);
 Suite *log_suite(void);
+Suite *lookup_suite(void);
 Suite *meaning_suite(void);
 Suite *plan_suite(void);
 Suite *queue_suite(void);
