@@ -174,6 +174,7 @@ struct pool *pool_new(struct service *s, struct listener *l, size_t index)
 		return NULL;
 	}
 	init_events(p);
+	p->resolvers = resolvers_hold(s);
 	ev_io_start(s->server->loop, &p->on_wake);
 	ev_io_start(s->server->loop, &p->on_record);
 	return p;
@@ -199,6 +200,7 @@ void pool_free(struct pool *p)
 	free(p->workers);
 	free(p->free_slots);
 	listener_release(p->listener);
+	resolvers_release(p->resolvers);
 	service_config_release(p->config);
 	free(p);
 }

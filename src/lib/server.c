@@ -80,7 +80,7 @@ static void sweep(struct server *s)
 		service_free(service);
 		server_changed(s);
 	}
-	if (s->phase != SERVER_RUNS && TAILQ_EMPTY(&s->services))
+	if (s->phase != SERVER_RUNS && TAILQ_EMPTY(&s->services) && LIST_EMPTY(&s->resolvers))
 		ev_break(s->loop, EVBREAK_ALL);
 }
 
@@ -290,6 +290,7 @@ int server_init(struct server *s, struct ev_loop *loop)
 	s->loop = loop;
 	TAILQ_INIT(&s->services);
 	RB_INIT(&s->workers);
+	LIST_INIT(&s->resolvers);
 	s->devnull = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (s->devnull < 0 || raise_nofile(s) < 0)
 		return -1;
@@ -306,6 +307,7 @@ int server_init(struct server *s, struct ev_loop *loop)
 void server_free(struct server *s)
 {
 	struct service *service;
+	struct resolver *resolver;
 	struct pool *p;
 
 	while ((service = TAILQ_FIRST(&s->services))) {
@@ -315,6 +317,10 @@ void server_free(struct server *s)
 			pool_free(p);
 		}
 		service_free(service);
+	}
+	while ((resolver = LIST_FIRST(&s->resolvers))) {
+		LIST_REMOVE(resolver, next);
+		free(resolver);
 	}
 	ev_timer_stop(s->loop, &s->drain);
 	ev_timer_stop(s->loop, &s->fork_pause);

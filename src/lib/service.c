@@ -307,6 +307,7 @@ void service_free(struct service *s)
 	ev_timer_stop(s->server->loop, &s->restart);
 	ev_timer_stop(s->server->loop, &s->settle);
 	gate_stop(s);
+	resolvers_forget(s);
 	service_config_release(s->config);
 	free(s);
 }

@@ -46,6 +46,7 @@ struct service {
 	bool due;           /* service_look is to be called */
 	unsigned generation;
 	struct gate gate;
+	struct resolvers *resolvers; /* those of the present configuration, NULL: none */
 
 	int failures;      /* in a row */
 	int64_t failed_at; /* ms, the last of them */

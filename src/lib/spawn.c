@@ -41,7 +41,8 @@ static struct worker describe(const struct pool *p, uint32_t slot, bool usher)
 		.log = c->log_connections != LOG_CONNECTIONS_NONE,
 		.sets = c->handler->repeats ? 0 : c->sets,
 		.stderr_to = (enum stderr_to)c->stderr_to,
-		.lookup = -1,
+		.lookup = usher ? -1 : resolvers_door(p->resolvers),
+		.lookup_timeout = c->lookup_timeout,
 		.refuse = usher ? &c->answer_full : NULL,
 	};
 }
@@ -93,9 +94,8 @@ _Noreturn static void live(struct worker *w, const struct service_config *c)
 	worker_leave(w);
 }
 
-pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
+pid_t spawn_fork(void)
 {
-	struct worker w = describe(p, slot, usher);
 	sigset_t all, before;
 	pid_t pid;
 	int error;
@@ -104,11 +104,9 @@ pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	switch (pid) {
-	case 0: /* the worker: unblocks signals when it has its own handler */
+	case 0: /* the child: unblocks signals when it has its own handlers */
 		forget_handlers();
-		map_board(&w, p->board_fd);
-		birth(&w, p->config, &p->service->server->before);
-		live(&w, p->config);
+		return 0;
 	case -1: /* no process to be had: the caller waits */
 	default: /* the master */
 		error = errno;
@@ -116,4 +114,16 @@ pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
 		errno = error;
 		return pid;
 	}
+}
+
+pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
+{
+	struct worker w = describe(p, slot, usher);
+	pid_t pid = spawn_fork();
+
+	if (pid != 0)
+		return pid;
+	map_board(&w, p->board_fd);
+	birth(&w, p->config, &p->service->server->before);
+	live(&w, p->config);
 }

@@ -27,6 +27,7 @@ Suite *meaning_suite(void);
 Suite *plan_suite(void);
 Suite *queue_suite(void);
 Suite *resolve_suite(void);
+Suite *resolver_suite(void);
 Suite *service_config_suite(void);
 Suite *socket_options_suite(void);
 Suite *source_suite(void);
