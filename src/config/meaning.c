@@ -512,6 +512,23 @@ static void resolve_banner(const struct resolving *r)
 		object(r, "banner", 0, "\"%s\" is no absolute path", path);
 }
 
+static void resolve_hours(const struct resolving *r)
+{
+	char **times = r->c->access_times;
+	char why[HOURS_WHY];
+
+	if (!times || !times[0])
+		return;
+	r->c->hours = calloc(1, sizeof(*r->c->hours));
+	if (!r->c->hours) {
+		no_memory(r);
+		return;
+	}
+	for (size_t i = 0; times[i]; i++)
+		if (hours_add(r->c->hours, times[i], why) < 0)
+			object(r, "access-times", i, "%s", why);
+}
+
 static void check_name(const struct resolving *r)
 {
 	const char *name = r->c->name;
@@ -541,4 +558,5 @@ void meaning_resolve(struct service_config *c, const struct origin *o, const str
 	resolve_answer(&r, "when-denied", c->when_denied, ANSWER_CLOSE, &c->answer_denied);
 	resolve_answer(&r, "when-limited", c->when_limited, ANSWER_CLOSE, &c->answer_limited);
 	resolve_banner(&r);
+	resolve_hours(&r);
 }

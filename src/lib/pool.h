@@ -14,6 +14,7 @@
 #include "log.h"
 #include "plan.h"
 #include "record.h"
+#include "resolver.h"
 #include "service_config.h"
 
 #include <sys/queue.h>
@@ -62,6 +63,7 @@ struct pool {
 	int board_fd;
 	void *memory;
 	int wake[2], record[2]; /* pipes: read end, write end */
+	struct resolvers *resolvers; /* NULL: clients are not looked up */
 
 	struct pool_worker **workers; /* of each slot; NULL: nobody */
 	uint32_t *free_slots;

@@ -38,11 +38,13 @@ struct server {
 	struct ev_loop *loop;
 	struct service_list services; /* those that end, too */
 	struct pool_worker_tree workers;
+	struct resolver_list resolvers; /* those that are not collected yet, too */
 	struct inherited before;
 	int devnull;
 
 	struct ev_timer drain; /* runs while a pool drains */
 	struct ev_prepare sweep;
+	struct load load;
 	bool to_sweep; /* a pool or a service may be gone */
 
 	struct trouble fork_trouble;
@@ -68,7 +70,7 @@ struct server {
  */
 int server_init(struct server *s, struct ev_loop *loop);
 
-/* Frees everything; kills no process. */
+/* Frees everything; of its processes only resolvers are killed. */
 void server_free(struct server *s);
 
 /* Adds a service without pools. NULL with errno ENOMEM. */

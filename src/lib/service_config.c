@@ -155,6 +155,7 @@ static void release_resolved(struct service_config *c)
 	free(c->answer_denied.text);
 	free(c->answer_limited.text);
 	free(c->welcome.text);
+	free(c->hours);
 }
 
 void service_config_release(struct service_config *c)

@@ -8,6 +8,7 @@
 #ifndef SERVICE_CONFIG_H
 #define SERVICE_CONFIG_H
 
+#include "hours.h"
 #include "resolve.h"
 #include "worker.h"
 
@@ -157,6 +158,7 @@ struct service_config {
 	size_t environment_count;
 	struct answer answer_full, answer_denied, answer_limited;
 	struct answer welcome; /* the text of banner; ANSWER_TEXT or nothing */
+	struct hours *hours;   /* of access_times; NULL: always */
 };
 
 /* A service with every default of preforkd.conf(5) and nothing else. NULL with errno ENOMEM. */

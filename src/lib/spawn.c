@@ -90,6 +90,8 @@ static struct worker describe(const struct pool *p, uint32_t slot, bool usher)
 		.usher = usher,
 		.admission = describe_admission(c),
 		.banner = c->welcome.length > 0 ? &c->welcome : NULL,
+		.lookup = usher ? -1 : resolvers_door(p->resolvers),
+		.lookup_timeout = c->lookup_timeout,
 	};
 
 	for (int i = 0; i < REFUSALS; i++)
@@ -144,9 +146,8 @@ _Noreturn static void live(struct worker *w, const struct service_config *c)
 	worker_leave(w);
 }
 
-pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
+pid_t spawn_fork(void)
 {
-	struct worker w = describe(p, slot, usher);
 	sigset_t all, before;
 	pid_t pid;
 	int error;
@@ -155,11 +156,9 @@ pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	switch (pid) {
-	case 0: /* the worker: unblocks signals when it has its own handler */
+	case 0: /* the child: unblocks signals when it has its own handlers */
 		forget_handlers();
-		map_shared(&w, p);
-		birth(&w, p->config, &p->service->server->before);
-		live(&w, p->config);
+		return 0;
 	case -1: /* no process to be had: the caller waits */
 	default: /* the master */
 		error = errno;
@@ -167,4 +166,16 @@ pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
 		errno = error;
 		return pid;
 	}
+}
+
+pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
+{
+	struct worker w = describe(p, slot, usher);
+	pid_t pid = spawn_fork();
+
+	if (pid != 0)
+		return pid;
+	map_shared(&w, p);
+	birth(&w, p->config, &p->service->server->before);
+	live(&w, p->config);
 }

@@ -5,6 +5,9 @@
 
 #include "pool.h"
 
+/* fork(2), for a child of the master: it has all signals blocked and the master's handlers forgotten. */
+pid_t spawn_fork(void);
+
 /* Forks a worker for a slot of the pool. Returns its pid, or -1 with errno from fork(2). */
 pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher);
 

@@ -124,6 +124,8 @@ static void fill_tcp(struct variables *v, const struct connection *c, unsigned s
 		set_number(v, "TCPLOCALPORT", address_port(&c->local));
 		set_ip(v, "TCPREMOTEIP", &c->peer);
 		set_number(v, "TCPREMOTEPORT", address_port(&c->peer));
+		if (c->host && c->host[0])
+			set_text(v, "TCPREMOTEHOST", c->host);
 		set_number(v, "TCPCONNNUM", c->others);
 	}
 	if (sets & VARIABLES_SYSTEMD) {

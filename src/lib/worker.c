@@ -3,6 +3,7 @@
 
 #include "accept.h"
 #include "kernel.h"
+#include "lookup.h"
 
 #include <fcntl.h>
 #include <linux/prctl.h>
@@ -323,6 +324,14 @@ static void greet(const struct worker *w)
 	}
 }
 
+/* The client's name, where the service wants it; whatever comes of it, the connection is served. */
+static void look_up(struct worker *w)
+{
+	w->connection.host = NULL;
+	if (w->lookup >= 0 && lookup_host(w->lookup, w->lookup_timeout, &w->connection.peer, w->host))
+		w->connection.host = w->host;
+}
+
 static void serve(struct worker *w, size_t header_size)
 {
 	struct board *b = &w->board;
@@ -339,6 +348,7 @@ static void serve(struct worker *w, size_t header_size)
 		r.header_size = (uint32_t)header_size;
 		send_record(w, &r);
 	}
+	look_up(w);
 	if (w->banner)
 		greet(w);
 }

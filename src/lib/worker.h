@@ -62,6 +62,8 @@ struct worker {
 	struct admission admission;
 	const struct answer *answers[REFUSALS]; /* to a refused client; NULL: its connection is closed */
 	const struct answer *banner;            /* to an admitted one; NULL: nothing */
+	int lookup;          /* door of the resolvers; -1: clients are not looked up */
+	int lookup_timeout;  /* ms */
 
 	/* Its own */
 	pid_t pid;
@@ -71,6 +73,7 @@ struct worker {
 	uint32_t waited; /* ms that the connection lay in the kernel's queue, 0 where it does not tell */
 	int trouble;  /* what accept fails with, 0: nothing */
 	struct connection connection;
+	char host[HOST_NAME]; /* of the connection */
 };
 
 /*

@@ -93,6 +93,52 @@ START_TEST(a_connection_has_its_variables)
 }
 END_TEST
 
+static const struct {
+	const char *host, *local, *peer;
+	unsigned sets;
+	bool told;
+} named[] = {
+	{ "host.example", "192.0.2.1:80", "198.51.100.7:50312", ALL, true },
+	{ "host.example", "192.0.2.1:80", "198.51.100.7:50312", UCSPI, true },
+	{ "host.example", "[2001:db8::1]:443", "[2001:db8::2]:65535", ALL, true },
+	{ "host.example", "192.0.2.1:80", "198.51.100.7:50312", SYSTEMD | XINETD, false },
+	{ "host.example", "/run/x.sock", "", ALL, false },
+	{ "", "192.0.2.1:80", "198.51.100.7:50312", ALL, false },
+	{ NULL, "192.0.2.1:80", "198.51.100.7:50312", ALL, false },
+};
+
+START_TEST(a_client_whose_name_is_known_has_it)
+{
+	struct connection c = { .id = 42, .host = named[_i].host };
+	struct variables v;
+	char text[2048];
+
+	c.local = given_address(named[_i].local);
+	c.peer = peer_of(named[_i].local, named[_i].peer);
+	variables_fill(&v, &c, named[_i].sets);
+	join(&v, text, sizeof(text));
+	ck_assert_msg(!strstr(text, " TCPREMOTEHOST=host.example ") == !named[_i].told, "%s", text);
+	ck_assert_msg(!strstr(text, "TCPREMOTEHOST") == !named[_i].told, "%s", text);
+	ck_assert_msg(!strstr(text, "REMOTE_HOST=host"), "%s", text);
+}
+END_TEST
+
+START_TEST(the_longest_of_everything_has_room)
+{
+	char host[HOST_NAME];
+	struct connection c = { .id = UINT64_MAX, .host = host, .others = UINT32_MAX };
+	struct variables v;
+
+	memset(host, 'x', sizeof(host) - 1);
+	host[sizeof(host) - 1] = '\0';
+	c.local = c.peer = given_address("[fe80:1111:2222:3333:4444:5555:6666:7777%4294967295]:65535");
+	variables_fill(&v, &c, ALL);
+	ck_assert_uint_le(v.count, VARIABLES_MAX);
+	ck_assert_uint_le(v.used, sizeof(v.text));
+	ck_assert_msg(!v.list[v.count], "count %u", v.count);
+}
+END_TEST
+
 START_TEST(each_of_them_is_known_by_its_name)
 {
 	struct connection c = { .id = 42 };
@@ -297,6 +343,8 @@ Suite *variables_suite(void)
 	TCase *t = tcase_create("variables");
 
 	tcase_add_loop_test(t, a_connection_has_its_variables, 0, rows(table));
+	tcase_add_loop_test(t, a_client_whose_name_is_known_has_it, 0, rows(named));
+	tcase_add_test(t, the_longest_of_everything_has_room);
 	tcase_add_loop_test(t, each_of_them_is_known_by_its_name, 0, rows(table));
 	tcase_add_test(t, they_can_be_filled_in_again);
 	tcase_add_loop_test(t, a_proxy_header_has_its_variables, 0, rows(proxied));
