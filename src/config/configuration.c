@@ -4,6 +4,7 @@
 #include "configuration.h"
 #include "document.h"
 #include "keys.h"
+#include "lists.h"
 #include "log.h"
 #include "meaning.h"
 #include "value.h"
@@ -137,7 +138,7 @@ static const struct service_config *find_service(const struct configuration *c, 
 }
 
 static int load_service(struct configuration *conf, const struct origin *o, const struct surroundings *around,
-                        struct complaints *complaints)
+                        struct shared_lists *lists, struct complaints *complaints)
 {
 	const struct service_config *twin = find_service(conf, o->own->title);
 	struct service_config **list = reallocarray(conf->services, conf->count + 1, sizeof(*list));
@@ -155,6 +156,7 @@ static int load_service(struct configuration *conf, const struct origin *o, cons
 		         twin->line);
 	read_service(c, o, complaints);
 	meaning_resolve(c, o, around, complaints);
+	lists_resolve(c, o, lists, complaints);
 	return 0;
 }
 
@@ -162,14 +164,16 @@ static void load_services(struct configuration *conf, const struct document *d, 
                           struct complaints *complaints)
 {
 	const struct section *defaults = find_defaults(d, complaints);
+	struct shared_lists lists = { 0 };
 
 	check_defaults(defaults, complaints);
 	for (size_t i = 0; i < d->count; i++) {
 		const struct origin o = { .own = &d->sections[i], .defaults = defaults };
 
-		if (strcmp(o.own->name, "service") == 0 && load_service(conf, &o, around, complaints) < 0)
+		if (strcmp(o.own->name, "service") == 0 && load_service(conf, &o, around, &lists, complaints) < 0)
 			complain(complaints, NULL, 0, "%s", strerror(ENOMEM));
 	}
+	lists_release(&lists);
 }
 
 /* Two services on one address would fight for it at bind; one of them is a mistake that can be told now, and where. */
@@ -438,6 +442,10 @@ static void compare_meanings(const struct service_config *a, const struct servic
 	compare_answers("when-denied", a->when_denied, &a->answer_denied, b->when_denied, &b->answer_denied, f);
 	compare_answers("when-limited", a->when_limited, &a->answer_limited, b->when_limited, &b->answer_limited, f);
 	compare_answers("banner", a->banner, &a->welcome, b->banner, &b->welcome, f);
+	if (same_list(a->allow, b->allow) && same_list(a->deny, b->deny) && !access_list_same(a->access, b->access))
+		name_it(f, "the content of allow and deny");
+	if (same_list(a->proxy.from, b->proxy.from) && !access_list_same(a->proxy_from, b->proxy_from))
+		name_it(f, "the content of proxy-protocol.from");
 	if (same_owner_written(&a->socket, &b->socket) &&
 	    (a->socket.owner_id != b->socket.owner_id || a->socket.group_id != b->socket.group_id))
 		name_it(f, "the socket's owner");
