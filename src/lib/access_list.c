@@ -325,6 +325,7 @@ static struct access_list *map(int fd, size_t size)
 		free(l);
 		return NULL;
 	}
+	madvise(memory, size, MADV_DONTFORK); /* each worker maps what is its own service's */
 	*l = (struct access_list){ .holders = 1, .fd = fd, .size = size, .access = memory };
 	return l;
 }
