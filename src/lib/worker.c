@@ -391,10 +391,11 @@ int worker_hand_over(struct worker *w)
 
 bool worker_finish(struct worker *w)
 {
+	/* First the count: a client that sees the end of its connection has its place back. */
+	admission_end(&w->admission, &w->board, w->slot);
 	kernel_close(w->connection.fd);
 	w->connection.fd = -1;
 	w->connection.proxy = NULL;
-	admission_end(&w->admission, &w->board, w->slot);
 	if (w->log && w->serving)
 		tell(w, RECORD_END, 0);
 	if (w->leaving || (w->limit && w->served >= w->limit))
