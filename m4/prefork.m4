@@ -28,3 +28,13 @@ AC_DEFUN([PREFORK_HARDENING], [
 AC_DEFUN([PREFORK_SANITIZERS], [
 	SANITIZERS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
 ])
+
+# PREFORK_FUZZING: everything is instrumented; libFuzzer itself, which has a main, is linked into the fuzz targets alone.
+AC_DEFUN([PREFORK_FUZZING], [
+	AX_CHECK_LINK_FLAG([-fsanitize=fuzzer], [],
+		[AC_MSG_ERROR([--enable-fuzzing needs clang and libFuzzer; try CC=clang])], [],
+		[AC_LANG_SOURCE([int LLVMFuzzerTestOneInput(const unsigned char *data, unsigned long size);
+			int LLVMFuzzerTestOneInput(const unsigned char *data, unsigned long size) { return !data && size; }])])
+	SANITIZERS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+	LIBFUZZER="-fsanitize=fuzzer"
+])

@@ -4,6 +4,7 @@
 #include "configuration.h"
 #include "document.h"
 #include "keys.h"
+#include "lists.h"
 #include "log.h"
 #include "meaning.h"
 #include "value.h"
@@ -51,6 +52,30 @@ static const struct section *find_defaults(const struct document *d, struct comp
 	return found;
 }
 
+static void check_log_to(const struct configuration *c, const struct setting *s, struct complaints *complaints)
+{
+	const char *to = c->log_to;
+	bool file = strncmp(to, "file:", 5) == 0;
+
+	if (strcmp(to, "stderr") != 0 && strcmp(to, "syslog") != 0 && !(file && to[5] == '/'))
+		complain(complaints, s->file, s->line, "log.to: \"%s\" is neither stderr, syslog nor file: with an absolute path", to);
+}
+
+static void check_pid_file(const struct configuration *c, const struct setting *s, struct complaints *complaints)
+{
+	if (c->pid_file && c->pid_file[0] != '/')
+		complain(complaints, s->file, s->line, "pid-file: %s is no absolute path", c->pid_file);
+}
+
+static void read_global(struct configuration *c, const struct setting *s, struct complaints *complaints)
+{
+	read_setting(s, c, complaints);
+	if (strcmp(s->key->name, "log.to") == 0)
+		check_log_to(c, s, complaints);
+	else if (strcmp(s->key->name, "pid-file") == 0)
+		check_pid_file(c, s, complaints);
+}
+
 static void read_globals(struct configuration *c, const struct document *d, struct complaints *complaints)
 {
 	for (const struct key *k = global_keys; k->name; k++) {
@@ -63,20 +88,9 @@ static void read_globals(struct configuration *c, const struct document *d, stru
 				complain(complaints, s->file, s->line, "%s is given twice; the first time in %s:%d", k->name, first->file,
 				         first->line);
 			else if (s)
-				read_setting(first = s, c, complaints);
+				read_global(c, first = s, complaints);
 		}
 	}
-}
-
-static void check_globals(const struct configuration *c, const struct document *d, struct complaints *complaints)
-{
-	const char *to = c->log_to;
-	bool file = strncmp(to, "file:", 5) == 0;
-
-	if (strcmp(to, "stderr") != 0 && strcmp(to, "syslog") != 0 && !(file && to[5] == '/'))
-		complain(complaints, d->files[0], 0, "log.to: \"%s\" is neither stderr, syslog nor file: with an absolute path", to);
-	if (c->pid_file && c->pid_file[0] != '/')
-		complain(complaints, d->files[0], 0, "pid-file: %s is no absolute path", c->pid_file);
 }
 
 static struct service_config *new_service(const struct section *s)
@@ -124,7 +138,7 @@ static const struct service_config *find_service(const struct configuration *c, 
 }
 
 static int load_service(struct configuration *conf, const struct origin *o, const struct surroundings *around,
-                        struct complaints *complaints)
+                        struct shared_lists *lists, struct complaints *complaints)
 {
 	const struct service_config *twin = find_service(conf, o->own->title);
 	struct service_config **list = reallocarray(conf->services, conf->count + 1, sizeof(*list));
@@ -142,6 +156,7 @@ static int load_service(struct configuration *conf, const struct origin *o, cons
 		         twin->line);
 	read_service(c, o, complaints);
 	meaning_resolve(c, o, around, complaints);
+	lists_resolve(c, o, lists, complaints);
 	return 0;
 }
 
@@ -149,14 +164,16 @@ static void load_services(struct configuration *conf, const struct document *d, 
                           struct complaints *complaints)
 {
 	const struct section *defaults = find_defaults(d, complaints);
+	struct shared_lists lists = { 0 };
 
 	check_defaults(defaults, complaints);
 	for (size_t i = 0; i < d->count; i++) {
 		const struct origin o = { .own = &d->sections[i], .defaults = defaults };
 
-		if (strcmp(o.own->name, "service") == 0 && load_service(conf, &o, around, complaints) < 0)
+		if (strcmp(o.own->name, "service") == 0 && load_service(conf, &o, around, &lists, complaints) < 0)
 			complain(complaints, NULL, 0, "%s", strerror(ENOMEM));
 	}
+	lists_release(&lists);
 }
 
 /* Two services on one address would fight for it at bind; one of them is a mistake that can be told now, and where. */
@@ -223,7 +240,6 @@ struct configuration *configuration_load(const char *path, const struct surround
 	}
 	document_read(&d, path, complaints);
 	read_globals(c, &d, complaints);
-	check_globals(c, &d, complaints);
 	load_services(c, &d, around, complaints);
 	check_conflicts(c, complaints);
 	if (c->count == 0 && complaints->count == 0)
@@ -372,32 +388,68 @@ static bool same_answer(const struct answer *a, const struct answer *b)
 	return a->kind == b->kind && a->length == b->length && (a->length == 0 || memcmp(a->text, b->text, a->length) == 0);
 }
 
+static bool same_user_written(const struct service_config *a, const struct service_config *b)
+{
+	return same_text(a->user, b->user) && same_text(a->group, b->group) && same_list(a->groups, b->groups);
+}
+
+/* A user's HOME and the like stand in the environment, too. */
+static bool same_environment_written(const struct service_config *a, const struct service_config *b)
+{
+	return same_list(a->own_environment, b->own_environment) && same_list(a->pass_environment, b->pass_environment) &&
+	       same_user_written(a, b);
+}
+
+/* PATH decides where a plain name is found. */
+static bool same_program_written(const struct service_config *a, const struct service_config *b)
+{
+	return same_list(a->exec, b->exec) && same_text(a->chroot, b->chroot) && same_environment_written(a, b);
+}
+
+static bool same_owner_written(const struct socket_options *a, const struct socket_options *b)
+{
+	return same_text(a->owner, b->owner) && same_text(a->group, b->group);
+}
+
 static void name_it(FILE *f, const char *name)
 {
 	fprintf(f, "%s%s", ftell(f) > 0 ? ", " : "", name);
 }
 
-/* The same words may mean something else by now: a user's number, a program's place, a text's content. */
+static void compare_answers(const char *key, const char *written_a, const struct answer *a, const char *written_b,
+                            const struct answer *b, FILE *f)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "the text of %s", key);
+	if (same_text(written_a, written_b) && !same_answer(a, b))
+		name_it(f, name);
+}
+
+/*
+ * The same words may mean something else by now: a user's number, a program's place, a text's content. Where the words themselves
+ * are others, their keys are named and what follows from them is not.
+ */
 static void compare_meanings(const struct service_config *a, const struct service_config *b, FILE *f)
 {
 	if (same_list(a->listen, b->listen) && !same_endpoints(a, b))
 		name_it(f, "the addresses of listen");
-	if (!same_identity(&a->identity, &b->identity) && same_text(a->user, b->user))
+	if (same_user_written(a, b) && !same_identity(&a->identity, &b->identity))
 		name_it(f, "the user's ids");
-	if (same_list(a->exec, b->exec) && !same_text(a->program, b->program))
+	if (same_program_written(a, b) && !same_text(a->program, b->program))
 		name_it(f, "the place of the program");
-	if (same_text(a->when_full, b->when_full) && !same_answer(&a->answer_full, &b->answer_full))
-		name_it(f, "the text of when-full");
-	if (same_text(a->when_denied, b->when_denied) && !same_answer(&a->answer_denied, &b->answer_denied))
-		name_it(f, "the text of when-denied");
-	if (same_text(a->when_limited, b->when_limited) && !same_answer(&a->answer_limited, &b->answer_limited))
-		name_it(f, "the text of when-limited");
-	if (same_text(a->banner, b->banner) && !same_answer(&a->welcome, &b->welcome))
-		name_it(f, "the text of banner");
-	if (a->socket.owner_id != b->socket.owner_id || a->socket.group_id != b->socket.group_id)
+	compare_answers("when-full", a->when_full, &a->answer_full, b->when_full, &b->answer_full, f);
+	compare_answers("when-denied", a->when_denied, &a->answer_denied, b->when_denied, &b->answer_denied, f);
+	compare_answers("when-limited", a->when_limited, &a->answer_limited, b->when_limited, &b->answer_limited, f);
+	compare_answers("banner", a->banner, &a->welcome, b->banner, &b->welcome, f);
+	if (same_list(a->allow, b->allow) && same_list(a->deny, b->deny) && !access_list_same(a->access, b->access))
+		name_it(f, "the content of allow and deny");
+	if (same_list(a->proxy.from, b->proxy.from) && !access_list_same(a->proxy_from, b->proxy_from))
+		name_it(f, "the content of proxy-protocol.from");
+	if (same_owner_written(&a->socket, &b->socket) &&
+	    (a->socket.owner_id != b->socket.owner_id || a->socket.group_id != b->socket.group_id))
 		name_it(f, "the socket's owner");
-	if (!same_list(a->environment, b->environment) && same_list(a->own_environment, b->own_environment) &&
-	    same_list(a->pass_environment, b->pass_environment))
+	if (same_environment_written(a, b) && !same_list(a->environment, b->environment))
 		name_it(f, "the environment's values");
 }
 

@@ -83,6 +83,11 @@ static int note_place(const cfg_opt_t *option, unsigned index, int line)
 	return before ? before->line : 0;
 }
 
+static bool is_empty_list(const char *value)
+{
+	return strcmp(value, SOURCE_EMPTY_LIST) == 0;
+}
+
 static void complain_twice(const char *name, int line, int before)
 {
 	complain(parsing->complaints, parsing->file, line, "%s is given twice; the first time in line %d", name, before);
@@ -95,6 +100,11 @@ static int note_value(cfg_t *cfg, cfg_opt_t *option, const char *value, void *re
 
 	if (before)
 		complain_twice(option->name, cfg->line, before);
+	if (is_empty_list(value) && !(option->flags & CFGF_LIST)) {
+		complain(parsing->complaints, parsing->file, cfg->line, "%s is one value and no list", option->name);
+		parsing->failed++;
+		return -1;
+	}
 	*(const char **)result = value;
 	return 0;
 }
@@ -344,14 +354,15 @@ static int take_values(struct parse *p, struct setting *t, const cfg_opt_t *opti
 	t->lines = calloc(option->nvalues + 1, sizeof(*t->lines));
 	if (!t->values || !t->lines)
 		return -1;
-	for (unsigned i = 0; i < option->nvalues; i++) {
-		t->values[i] = strdup(option->values[i]->string);
-		if (!t->values[i])
-			return -1;
-		t->count = i + 1;
-		t->lines[i] = line_of(p, option, i, t->line);
-	}
 	t->line = line_of(p, option, 0, t->line);
+	for (unsigned i = 0; i < option->nvalues; i++) {
+		if (is_empty_list(option->values[i]->string))
+			continue;
+		t->values[t->count] = strdup(option->values[i]->string);
+		if (!t->values[t->count])
+			return -1;
+		t->lines[t->count++] = line_of(p, option, i, t->line);
+	}
 	return 0;
 }
 
@@ -359,7 +370,7 @@ static int take_option(struct parse *p, struct section *s, const struct key *k, 
 {
 	struct setting *t;
 
-	if (option->nvalues == 0 && !(option->flags & CFGF_MODIFIED))
+	if (option->nvalues == 0)
 		return 0;
 	t = add_setting(s);
 	if (!t)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "hint.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #define LONGEST 63
@@ -10,13 +11,16 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Insertions, deletions and replacements from a to b (Levenshtein), with one row of the table. */
+/*
+ * Insertions, deletions and replacements from a to b (Levenshtein), with one row of the table. A word that is too long for it is near
+ * to none.
+ */
 static size_t distance(const char *a, const char *b)
 {
 	size_t row[LONGEST + 1], m = strlen(a), n = strlen(b);
 
 	if (m > LONGEST || n > LONGEST)
-		return LONGEST;
+		return SIZE_MAX;
 	for (size_t j = 0; j <= n; j++)
 		row[j] = j;
 	for (size_t i = 1; i <= m; i++) {

@@ -409,18 +409,22 @@ static const struct type type_backlog = { false, read_backlog, print_backlog, NU
 
 static int read_percent(const struct key *k, const struct setting *s, void *field, char *why, size_t *bad)
 {
-	char copy[16];
-	long value;
 	size_t length = strlen(s->values[0]);
+	char *number;
+	long value;
+	int result;
 
 	(void)bad;
 	if (length > 0 && s->values[0][length - 1] == '%')
 		length--;
-	snprintf(copy, sizeof(copy), "%.*s", (int)length, s->values[0]);
-	if (value_number(copy, k->min, k->max, &value, why) < 0)
-		return -1;
-	*(int *)field = (int)value;
-	return 0;
+	number = strndup(s->values[0], length);
+	if (!number)
+		return out_of_memory(why);
+	result = value_number(number, k->min, k->max, &value, why);
+	free(number);
+	if (result == 0)
+		*(int *)field = (int)value;
+	return result;
 }
 
 static const struct type type_percent = { false, read_percent, print_number, NULL };
@@ -490,12 +494,15 @@ static int read_limit(const struct key *k, const struct setting *s, void *field,
 {
 	struct limit *l = field;
 	const char *colon = strchr(s->values[0], ':');
-	char soft[32];
+	char *soft = strndup(s->values[0], strcspn(s->values[0], ":"));
+	int result;
 
 	(void)bad;
-	snprintf(soft, sizeof(soft), "%.*s", colon ? (int)(colon - s->values[0]) : 31, s->values[0]);
-	if (read_rlim(k, soft, &l->value.rlim_cur, why) < 0 ||
-	    read_rlim(k, colon ? colon + 1 : soft, &l->value.rlim_max, why) < 0)
+	if (!soft)
+		return out_of_memory(why);
+	result = read_rlim(k, soft, &l->value.rlim_cur, why);
+	free(soft);
+	if (result < 0 || read_rlim(k, colon ? colon + 1 : s->values[0], &l->value.rlim_max, why) < 0)
 		return -1;
 	if (l->value.rlim_cur > l->value.rlim_max) {
 		snprintf(why, VALUE_WHY, "the soft limit of \"%.64s\" is above the hard one; write soft:hard", s->values[0]);

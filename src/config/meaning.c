@@ -64,18 +64,19 @@ static void no_memory(const struct resolving *r)
 
 /* listen */
 
-static int add_endpoint(struct service_config *c, const struct endpoint *e, const char *text, const struct setting *s, size_t n)
+/* Of the n-th value of a setting, which may stand in the defaults and so in another file than the service. */
+static int add_endpoint(struct service_config *c, const struct endpoint *e, const struct setting *s, size_t n)
 {
 	struct endpoint_config *list = reallocarray(c->endpoints, c->endpoint_count + 1, sizeof(*list));
 
 	if (!list)
 		return -1;
 	c->endpoints = list;
-	list[c->endpoint_count] = (struct endpoint_config){
-		.endpoint = *e, .text = strdup(text), .file = c->file, .line = s ? s->lines[n] : c->line,
+	list += c->endpoint_count++;
+	*list = (struct endpoint_config){
+		.endpoint = *e, .text = strdup(s->values[n]), .file = strdup(s->file), .line = s->lines[n],
 	};
-	c->endpoint_count++;
-	return 0;
+	return list->text && list->file ? 0 : -1;
 }
 
 static void resolve_listen(const struct resolving *r)
@@ -97,7 +98,7 @@ static void resolve_listen(const struct resolving *r)
 		if (n == ENDPOINTS_EACH)
 			object(r, "listen", i, "%s has %d addresses or more; write those that you mean", c->listen[i], ENDPOINTS_EACH);
 		for (int j = 0; j < n; j++)
-			if (add_endpoint(c, &found[j], c->listen[i], s, i) < 0)
+			if (add_endpoint(c, &found[j], s, i) < 0)
 				no_memory(r);
 	}
 }
@@ -511,6 +512,23 @@ static void resolve_banner(const struct resolving *r)
 		object(r, "banner", 0, "\"%s\" is no absolute path", path);
 }
 
+static void resolve_hours(const struct resolving *r)
+{
+	char **times = r->c->access_times;
+	char why[HOURS_WHY];
+
+	if (!times || !times[0])
+		return;
+	r->c->hours = calloc(1, sizeof(*r->c->hours));
+	if (!r->c->hours) {
+		no_memory(r);
+		return;
+	}
+	for (size_t i = 0; times[i]; i++)
+		if (hours_add(r->c->hours, times[i], why) < 0)
+			object(r, "access-times", i, "%s", why);
+}
+
 static void check_name(const struct resolving *r)
 {
 	const char *name = r->c->name;
@@ -540,4 +558,5 @@ void meaning_resolve(struct service_config *c, const struct origin *o, const str
 	resolve_answer(&r, "when-denied", c->when_denied, ANSWER_CLOSE, &c->answer_denied);
 	resolve_answer(&r, "when-limited", c->when_limited, ANSWER_CLOSE, &c->answer_limited);
 	resolve_banner(&r);
+	resolve_hours(&r);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * libconfuse counts the lines of comments wrongly, takes no comment inside a list, and its scanner, which is global, stays inside a
- * string that does not end. None of that reaches it from here.
+ * string that does not end. It takes the end of a file for the end of a section, and says nothing of an empty list. None of that
+ * reaches it from here.
  */
 #include "config.h"
 
@@ -22,6 +23,10 @@ struct scan {
 	struct complaints *complaints;
 	char *at;
 	int line;
+	int depth;   /* braces that are open */
+	int opened;  /* the line of the first of them */
+	char before; /* what stood last that was neither white space nor a comment */
+	char *list;  /* that is a brace behind an equals sign */
 	bool failed;
 };
 
@@ -62,11 +67,20 @@ static void blank_block(struct scan *s)
 	blank(s);
 }
 
+static void remember(struct scan *s, char c)
+{
+	s->list = c == '{' && s->before == '=' ? s->at : NULL;
+	if (c != '=' || s->before != '+') /* what is added to a list may be nothing */
+		s->before = c;
+}
+
 static void skip_string(struct scan *s)
 {
 	int begun = s->line;
-	char quote = *s->at++;
+	char quote = *s->at;
 
+	remember(s, quote);
+	s->at++;
 	while (*s->at && *s->at != quote) {
 		if (*s->at == '\\' && s->at[1])
 			s->at++;
@@ -79,6 +93,46 @@ static void skip_string(struct scan *s)
 		fail(s, begun, "a string begins here and does not end");
 }
 
+/* A variable's braces are no section's. */
+static void skip_variable(struct scan *s)
+{
+	int begun = s->line;
+
+	remember(s, '$');
+	for (; *s->at && *s->at != '}'; s->at++)
+		s->line += *s->at == '\n';
+	if (*s->at)
+		s->at++;
+	else
+		fail(s, begun, "a variable begins here and does not end");
+}
+
+static void open_brace(struct scan *s)
+{
+	if (s->depth++ == 0)
+		s->opened = s->line;
+}
+
+/* From its first brace to its last, with as many newlines as before. */
+static void replace_list(const struct scan *s)
+{
+	size_t size = (size_t)(s->at - s->list) + 1, lines = 0;
+
+	for (size_t i = 0; i < size; i++)
+		lines += s->list[i] == '\n';
+	memset(s->list, ' ', size);
+	memset(s->list + size - lines, '\n', lines);
+	memcpy(s->list, SOURCE_EMPTY_LIST, strlen(SOURCE_EMPTY_LIST));
+}
+
+static void close_brace(struct scan *s)
+{
+	if (s->depth > 0) /* one too many is told by the parser */
+		s->depth--;
+	if (s->list)
+		replace_list(s);
+}
+
 static void check_character(struct scan *s)
 {
 	unsigned char c = (unsigned char)*s->at;
@@ -89,6 +143,12 @@ static void check_character(struct scan *s)
 		fail(s, s->line, "a + stands outside of quotes");
 	else if ((c < ' ' && !strchr("\t\n\r", c)) || c == 0x7f)
 		fail(s, s->line, "a control character stands outside of quotes");
+	else if (c == '{')
+		open_brace(s);
+	else if (c == '}')
+		close_brace(s);
+	if (!strchr(" \t\n\r", c))
+		remember(s, (char)c);
 	s->line += c == '\n';
 	s->at++;
 }
@@ -102,9 +162,13 @@ static void scan(struct scan *s)
 			blank_block(s);
 		else if (s->at[0] == '"' || s->at[0] == '\'')
 			skip_string(s);
+		else if (s->at[0] == '$' && s->at[1] == '{')
+			skip_variable(s);
 		else
 			check_character(s);
 	}
+	if (s->depth > 0 && !s->failed)
+		fail(s, s->opened, "a section begins here and does not end");
 }
 
 static ssize_t read_whole(int fd, char *text, size_t size)

@@ -39,7 +39,7 @@ static void close_between(int first, int last)
 /* Closes everything from 3 up but the worker's own descriptors: what the master has open, and what it inherited. */
 static void close_others(const struct worker *w)
 {
-	int keep[] = { 2, w->listener, w->devnull, w->record, w->wake };
+	int keep[] = { 2, w->listener, w->devnull, w->record, w->wake, w->lookup };
 	const size_t count = sizeof(keep) / sizeof(keep[0]);
 
 	qsort(keep, count, sizeof(keep[0]), by_number);

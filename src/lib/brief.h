@@ -61,6 +61,7 @@ struct brief {
 #define ORDER_MAX 32
 
 struct order {
+	uint32_t generation;
 	uint32_t count; /* workers, one for each of these slots */
 	uint32_t slots[ORDER_MAX];
 };

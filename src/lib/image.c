@@ -99,6 +99,7 @@ static void fill_brief(struct brief *b, const struct pool *p, const struct worke
 	b->worker.devnull = in_block(BLOCK_DEVNULL, w->devnull);
 	b->worker.record = in_block(BLOCK_RECORD, w->record);
 	b->worker.wake = in_block(BLOCK_WAKE, w->wake);
+	b->worker.lookup = in_block(BLOCK_LOOKUP, w->lookup);
 	fill_texts(b, w);
 }
 
@@ -135,7 +136,7 @@ static int make_block(const struct pool *p, const struct worker *w, int brief, i
 	int fds[BLOCK_SIZE] = {
 		[BLOCK_LISTENER] = w->listener, [BLOCK_DEVNULL] = w->devnull, [BLOCK_RECORD] = w->record, [BLOCK_WAKE] = w->wake,
 		[BLOCK_BOARD] = p->board_fd, [BLOCK_SOURCES] = p->ledger ? p->ledger->fd : -1, [BLOCK_ACCESS] = access ? access->fd : -1,
-		[BLOCK_PROXY_FROM] = from ? from->fd : -1, [BLOCK_LOOKUP] = -1, [BLOCK_BRIEF] = brief, [BLOCK_NEWS] = news,
+		[BLOCK_PROXY_FROM] = from ? from->fd : -1, [BLOCK_LOOKUP] = w->lookup, [BLOCK_BRIEF] = brief, [BLOCK_NEWS] = news,
 	};
 
 	for (int i = 0; i < BLOCK_SIZE; i++)
@@ -168,7 +169,7 @@ static int put_placeholder(const struct pool *p)
 }
 
 /* The service's environment, and behind it what the library takes out again. */
-static char **environment_with(const struct service_config *c, const char *library, int brief, uint32_t slot)
+static char **environment_with(const struct service_config *c, const char *library, const struct worker *w)
 {
 	static char empty[1];
 	size_t n = c->environment_count;
@@ -185,7 +186,7 @@ static char **environment_with(const struct service_config *c, const char *libra
 			list[at++] = c->environment[i];
 	}
 	if (asprintf(&preload, "LD_PRELOAD=%s%s%s", library, own ? ":" : "", own ? own : "") < 0 ||
-	    asprintf(&variable, BRIEF_VARIABLE "=%d:%u", brief, slot) < 0)
+	    asprintf(&variable, BRIEF_VARIABLE "=%d:%u:%u", in_block(BLOCK_BRIEF, 0), w->slot, w->generation) < 0)
 		return NULL;
 	list[at++] = preload;
 	list[at++] = variable;
@@ -194,31 +195,31 @@ static char **environment_with(const struct service_config *c, const char *libra
 	return list;
 }
 
-_Noreturn static void execute(const struct pool *p, uint32_t slot, int brief, int news)
+_Noreturn static void execute(struct worker *w, const struct pool *p, int brief, int news)
 {
 	const struct service_config *c = p->config;
-	struct worker w = spawn_describe(p, slot, false);
 	char **environment;
 
-	spawn_map(&w, p);
-	environment = environment_with(c, p->launching.library, in_block(BLOCK_BRIEF, brief), slot);
-	if (!environment || make_block(p, &w, brief, news) < 0)
-		worker_fail(&w, STEP_DESCRIPTORS, errno);
-	w.devnull = in_block(BLOCK_DEVNULL, w.devnull);
-	birth_without_closing(&w, c, &p->service->server->before);
+	spawn_map(w, p);
+	environment = environment_with(c, p->launching.library, w);
+	if (!environment || make_block(p, w, brief, news) < 0)
+		worker_fail(w, STEP_DESCRIPTORS, errno);
+	w->devnull = in_block(BLOCK_DEVNULL, w->devnull);
+	birth_without_closing(w, c, &p->service->server->before);
 	if (put_placeholder(p) < 0)
-		worker_fail(&w, STEP_DESCRIPTORS, errno);
+		worker_fail(w, STEP_DESCRIPTORS, errno);
 	spawn_clear_signals();
 	execve(c->program, c->argv, environment);
-	worker_fail(&w, STEP_EXEC, errno);
+	worker_fail(w, STEP_EXEC, errno);
 }
 
 pid_t image_spawn(const struct pool *p, uint32_t slot, int brief, int news)
 {
+	struct worker w = spawn_describe(p, slot, false);
 	pid_t pid = spawn_fork();
 
 	if (pid == 0)
-		execute(p, slot, brief, news);
+		execute(&w, p, brief, news);
 	return pid;
 }
 

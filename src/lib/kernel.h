@@ -112,6 +112,17 @@ static inline ssize_t kernel_receive(int fd, void *data, size_t size, int flags)
 	return kernel_call(SYS_recvfrom, fd, (long)data, (long)size, flags, 0);
 }
 
+static inline ssize_t kernel_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	return kernel_call(SYS_sendmsg, fd, (long)message, flags, 0, 0);
+}
+
+/* A pair of AF_UNIX, close-on-exec. */
+static inline int kernel_socketpair(int type, int pair[2])
+{
+	return (int)kernel_call(SYS_socketpair, AF_UNIX, type | SOCK_CLOEXEC, 0, (long)pair, 0);
+}
+
 static inline int kernel_shutdown(int fd, int how)
 {
 	return (int)kernel_call(SYS_shutdown, fd, how, 0, 0, 0);

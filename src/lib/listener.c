@@ -358,10 +358,22 @@ static void ignore_handshakes(int fd)
 
 #endif
 
+/*
+ * An abstract name cannot be unlinked. Linux refuses whoever connects to a listener that is shut for reading, and lets accept empty
+ * the queue before it ends. From then on poll says that it is readable, so this is only for a queue that can be counted.
+ */
+static void refuse_connects(int fd)
+{
+	if (queue_waiting(fd) >= 0)
+		shutdown(fd, SHUT_RD);
+}
+
 void listener_shut_door(struct listener *l)
 {
-	if (address_family(&l->bound) == AF_UNIX)
+	if (is_path(&l->asked.address))
 		remove_own_path(l);
+	else if (address_family(&l->bound) == AF_UNIX)
+		refuse_connects(l->fd);
 	else
 		ignore_handshakes(l->fd);
 }
@@ -369,8 +381,9 @@ void listener_shut_door(struct listener *l)
 bool listener_is_empty(const struct listener *l)
 {
 	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+	int waiting = queue_waiting(l->fd);
 
-	return poll(&p, 1, 0) == 0;
+	return waiting < 0 ? poll(&p, 1, 0) == 0 : waiting == 0;
 }
 
 void listener_end(struct listener *l)

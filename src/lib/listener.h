@@ -57,7 +57,7 @@ void listener_release(struct listener *l);
 
 /*
  * From now on the queue can only shrink: a TCP listener ignores new handshakes, whose clients will try again and meet the
- * successor; a path is unlinked.
+ * successor; a path is unlinked; an abstract name refuses, and its accepts return EINVAL as soon as the queue is empty.
  */
 void listener_shut_door(struct listener *l);
 

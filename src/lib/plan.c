@@ -79,13 +79,13 @@ struct plan plan_pool(const struct plan_limits *l, const struct plan_counts *c, 
 
 	m->step = most(m->step, 1);
 	p.fork = grow(l, c, m);
-	if (p.fork < PLAN_BATCH)
-		m->started = true;
-	else
+	absent = c->starting + c->idle + p.fork == 0;
+	if (p.fork == PLAN_BATCH)
 		p.look = 0;
+	else if (!absent || c->room > 0) /* a start that found no room at all is still to come */
+		m->started = true;
 	if (p.fork == 0 && !l->draining)
 		p.retire = shrink(l, c, m, now, &p.look);
-	absent = c->starting + c->idle + p.fork == 0;
 	p.usher = l->usher && !l->draining && absent && c->room <= 0;
 	p.watch = absent && !p.usher;
 	return p;

@@ -27,6 +27,7 @@ static int make_board(struct pool *p, uint32_t slots)
 		return -1;
 	board_attach(&p->board, p->memory, slots);
 	atomic_store(&p->board.header->wake_below, (uint32_t)(p->config->workers.min_spare > 0 ? p->config->workers.min_spare : 1));
+	atomic_store(&p->board.header->gate, (uint32_t)p->service->gate.state);
 	return 0;
 }
 
@@ -200,6 +201,7 @@ struct pool *pool_new(struct service *s, struct listener *l, size_t index)
 		return NULL;
 	}
 	init_events(p);
+	p->resolvers = resolvers_hold(s);
 	ev_io_start(s->server->loop, &p->on_wake);
 	ev_io_start(s->server->loop, &p->on_record);
 	return p;
@@ -226,6 +228,7 @@ void pool_free(struct pool *p)
 	free(p->free_slots);
 	free(p->graves);
 	listener_release(p->listener);
+	resolvers_release(p->resolvers);
 	service_config_release(p->config);
 	free(p);
 }
@@ -399,6 +402,8 @@ void pool_watch(struct pool *p, bool watch)
 {
 	struct ev_loop *loop = p->service->server->loop;
 
+	/* One that drains is looked at all the time, and its listener may seem readable without a client. */
+	watch = watch && p->state == POOL_OPEN;
 	if (watch == ev_is_active(&p->on_client))
 		return;
 	p->news++;

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "plan.h"
 #include "record.h"
+#include "resolver.h"
 #include "service_config.h"
 #include "template.h"
 
@@ -65,6 +66,7 @@ struct pool {
 	int board_fd;
 	void *memory;
 	int wake[2], record[2]; /* pipes: read end, write end */
+	struct resolvers *resolvers; /* NULL: clients are not looked up */
 
 	struct launching launching;
 	struct template_list templates;
@@ -116,7 +118,7 @@ int pool_retire(struct pool *p, int n);
 /* Says on the board that an usher is wanted, or not; and then the present one retires. */
 void pool_want_usher(struct pool *p, bool wanted);
 
-/* Polls the listener, or does not. */
+/* Polls the listener, or does not; never while it drains. */
 void pool_watch(struct pool *p, bool watch);
 
 /* Reads what the workers have recorded and logs it. */

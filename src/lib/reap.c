@@ -182,12 +182,18 @@ static void reap_one(struct server *s, pid_t pid)
 {
 	struct pool_worker *w = find_worker(s, pid);
 	struct service *service;
+	char outcome[64];
 	int status;
 
 	if (w)
 		end_group(s, pid);
-	if (waitpid(pid, &status, WNOHANG) != pid || !w)
+	if (waitpid(pid, &status, WNOHANG) != pid)
 		return;
+	if (!w) {
+		describe_status(status, outcome, sizeof(outcome));
+		resolver_gone(s, pid, outcome);
+		return;
+	}
 	service = w->pool->service;
 	conclude(w, status);
 	pool_worker_gone(w);

@@ -130,7 +130,7 @@ int resolve_endpoint(const char *text, const char *protocol, struct endpoint *li
 		return resolve_path(text, &list[0], why, whysize);
 	if (split(text, &p, why, whysize) < 0 || resolve_port(p.port, protocol, &port, why, whysize) < 0)
 		return -1;
-	if (strcmp(p.host, "*") != 0)
+	if (p.bracketed || strcmp(p.host, "*") != 0)
 		return resolve_host(&p, port, list, size, why, whysize);
 	memset(&list[0], 0, sizeof(list[0]));
 	list[0].address.length = sizeof(list[0].address.socket.v6);

@@ -81,7 +81,7 @@ static void sweep(struct server *s)
 		service_free(service);
 		server_changed(s);
 	}
-	if (s->phase != SERVER_RUNS && TAILQ_EMPTY(&s->services))
+	if (s->phase != SERVER_RUNS && TAILQ_EMPTY(&s->services) && LIST_EMPTY(&s->resolvers))
 		ev_break(s->loop, EVBREAK_ALL);
 }
 
@@ -291,6 +291,7 @@ int server_init(struct server *s, struct ev_loop *loop)
 	s->loop = loop;
 	TAILQ_INIT(&s->services);
 	RB_INIT(&s->workers);
+	LIST_INIT(&s->resolvers);
 	s->devnull = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (s->devnull < 0 || raise_nofile(s) < 0)
 		return -1;
@@ -298,6 +299,7 @@ int server_init(struct server *s, struct ev_loop *loop)
 	ev_timer_init(&s->fork_pause, on_fork_pause, 0., 0.);
 	ev_timer_init(&s->deadline, on_deadline, 0., 0.);
 	ev_prepare_init(&s->sweep, on_sweep);
+	gate_init_load(s);
 	s->drain.data = s->fork_pause.data = s->deadline.data = s->sweep.data = s;
 	ev_prepare_start(loop, &s->sweep);
 	return 0;
@@ -306,6 +308,7 @@ int server_init(struct server *s, struct ev_loop *loop)
 void server_free(struct server *s)
 {
 	struct service *service;
+	struct resolver *resolver;
 	struct pool *p;
 
 	while ((service = TAILQ_FIRST(&s->services))) {
@@ -316,10 +319,15 @@ void server_free(struct server *s)
 		}
 		service_free(service);
 	}
+	while ((resolver = LIST_FIRST(&s->resolvers))) {
+		LIST_REMOVE(resolver, next);
+		free(resolver);
+	}
 	ev_timer_stop(s->loop, &s->drain);
 	ev_timer_stop(s->loop, &s->fork_pause);
 	ev_timer_stop(s->loop, &s->deadline);
 	ev_prepare_stop(s->loop, &s->sweep);
+	gate_stop_load(s);
 	if (s->devnull >= 0)
 		close(s->devnull);
 }

@@ -38,12 +38,14 @@ struct server {
 	struct ev_loop *loop;
 	struct service_list services; /* those that end, too */
 	struct pool_worker_tree workers;
+	struct resolver_list resolvers; /* those that are not collected yet, too */
 	struct inherited before;
 	int devnull;
 	const char *library; /* the preload library's path; NULL: launch = exec everywhere */
 
 	struct ev_timer drain; /* runs while a pool drains */
 	struct ev_prepare sweep;
+	struct load load;
 	bool to_sweep; /* a pool or a service may be gone */
 
 	struct trouble fork_trouble;
@@ -69,7 +71,7 @@ struct server {
  */
 int server_init(struct server *s, struct ev_loop *loop);
 
-/* Frees everything; kills no process. */
+/* Frees everything; of its processes only resolvers are killed. */
 void server_free(struct server *s);
 
 /* Adds a service without pools. NULL with errno ENOMEM. */

@@ -382,6 +382,8 @@ struct service *service_new(struct server *server, struct service_config *c)
 	ev_timer_init(&s->settle, on_settle, 0., 0.);
 	ev_timer_init(&s->retry, on_retry, 0., 0.);
 	s->restart.data = s->settle.data = s->retry.data = s;
+	gate_init(s);
+	gate_follow(s);
 	return s;
 }
 
@@ -391,6 +393,8 @@ void service_free(struct service *s)
 	ev_timer_stop(s->server->loop, &s->restart);
 	ev_timer_stop(s->server->loop, &s->settle);
 	ledger_release(s->ledger);
+	gate_stop(s);
+	resolvers_forget(s);
 	service_config_release(s->config);
 	free(s);
 }

@@ -3,6 +3,7 @@
 #ifndef SERVICE_H
 #define SERVICE_H
 
+#include "gate.h"
 #include "listener.h"
 #include "log.h"
 #include "pool.h"
@@ -46,6 +47,8 @@ struct service {
 	unsigned generation;
 	struct ledger *ledger; /* of the present generation; NULL: nothing is counted */
 	uint64_t refused[REFUSALS]; /* by pools that are gone; see service_refused */
+	struct gate gate;
+	struct resolvers *resolvers; /* those of the present configuration, NULL: none */
 
 	int64_t full_since; /* ms */
 	int failures;      /* in a row */

@@ -139,8 +139,10 @@ static void release_written(struct service_config *c)
 
 static void release_resolved(struct service_config *c)
 {
-	for (size_t i = 0; i < c->endpoint_count; i++)
+	for (size_t i = 0; i < c->endpoint_count; i++) {
 		free(c->endpoints[i].text);
+		free(c->endpoints[i].file);
+	}
 	free(c->endpoints);
 	free(c->program);
 	string_list_free(c->argv);
@@ -153,6 +155,9 @@ static void release_resolved(struct service_config *c)
 	free(c->answer_denied.text);
 	free(c->answer_limited.text);
 	free(c->welcome.text);
+	free(c->hours);
+	access_list_release(c->access);
+	access_list_release(c->proxy_from);
 }
 
 void service_config_release(struct service_config *c)

@@ -49,6 +49,13 @@ void *shared_map(int fd, size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
+const void *shared_map_constant(int fd, size_t size)
+{
+	const void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
 void shared_free(int fd, void *memory, size_t size)
 {
 	if (memory)

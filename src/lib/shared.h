@@ -14,6 +14,9 @@ int shared_make(const char *name, size_t size, void **memory);
 /* Maps it in a worker. NULL with errno. */
 void *shared_map(int fd, size_t size);
 
+/* The same for what can only be read. */
+const void *shared_map_constant(int fd, size_t size);
+
 /* Gives it back; fd -1 or memory NULL: that part was never made. */
 void shared_free(int fd, void *memory, size_t size);
 

@@ -38,7 +38,7 @@ struct source_entry {
 	_Atomic uint64_t word;   /* whose it is and how many connections it has, changed together */
 	_Atomic uint64_t bucket;
 	_Atomic uint64_t used;   /* ns, when a connection last came */
-	uint64_t spare;
+	_Atomic uint64_t stamp;  /* of a row's first entry: how many newcomers the row has seen */
 };
 
 struct sources {
@@ -75,7 +75,8 @@ uint64_t sources_hash(const struct sources *s, const struct source_rules *rules,
 
 /*
  * A worker has a connection from this source: counts it and takes a token, or says why not, and then nothing is counted or taken.
- * hold is the worker's own slot's and holds nothing before. Allocates nothing, takes no lock, calls nothing of the C library.
+ * hold is the worker's own slot's and holds nothing before. Allocates nothing, takes no lock, calls nothing of the C library. Without any
+ * rules it admits and does not look at the table.
  */
 enum source_verdict sources_enter(struct sources *s, const struct source_rules *rules, uint64_t source, source_hold *hold,
                                   uint64_t now);
@@ -92,12 +93,13 @@ void sources_undo(struct sources *s, const struct source_rules *rules, source_ho
 typedef void sources_each_slot(void (*visit)(const source_hold *hold, void *tally), void *tally, void *slots);
 
 /*
- * True if all is well; false if an entry could not be counted just now, as another worker was in the middle of counting in it: call
- * again a little later with the same hold, which keeps what it says until then.
+ * True if all is well, and the slot may be used again. False if the entry could not be counted just now, as another worker was in the
+ * middle of counting in it: call again a little later with the same hold, which belongs to the dead until then. The worker must
+ * have been waited for: one that is killed may still run for a moment.
  */
 bool sources_bury(struct sources *s, source_hold *hold, sources_each_slot *each, void *slots);
 
-/* How many connections a source has (for tests and for status); entries in use; the sum of all counts. */
+/* How many connections a source has, and all of them together; for tests and for status. */
 uint32_t sources_count(const struct sources *s, uint64_t source);
 uint32_t sources_total(const struct sources *s);
 

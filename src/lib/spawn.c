@@ -90,6 +90,8 @@ struct worker spawn_describe(const struct pool *p, uint32_t slot, bool usher)
 		.usher = usher,
 		.admission = describe_admission(c),
 		.banner = c->welcome.length > 0 ? &c->welcome : NULL,
+		.lookup = usher ? -1 : resolvers_door(p->resolvers),
+		.lookup_timeout = c->lookup_timeout,
 	};
 
 	for (int i = 0; i < REFUSALS; i++)
@@ -106,12 +108,19 @@ static void forget_handlers(void)
 		signal(handled[i], SIG_DFL);
 }
 
+static int map_list(const struct access_list *l, const struct access **out)
+{
+	*out = l ? shared_map_constant(l->fd, l->size) : NULL;
+	return l && !*out ? -1 : 0;
+}
+
 /* The master's mappings were not inherited; this process has its own, of its own pool and service and no other. */
 void spawn_map(struct worker *w, const struct pool *p)
 {
 	void *memory = shared_map(p->board_fd, board_size(w->board.slots));
 
-	if (!memory || (p->ledger && ledger_map(p->ledger, &w->admission.sources) < 0))
+	if (!memory || (p->ledger && ledger_map(p->ledger, &w->admission.sources) < 0) ||
+	    map_list(p->config->access, &w->admission.access) < 0 || map_list(p->config->proxy_from, &w->admission.proxy_from) < 0)
 		_exit(WORKER_EXIT_FAILED); /* the slot stays `starting`: the master sees a worker that died before accept */
 	board_attach(&w->board, memory, w->board.slots);
 }

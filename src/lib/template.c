@@ -481,6 +481,7 @@ static pid_t order(struct template *t, struct pool_worker *worker)
 {
 	if (t->order.count == ORDER_MAX)
 		launching_flush(t->pool);
+	t->order.generation = atomic_load(&t->pool->board.header->generation);
 	t->order.slots[t->order.count++] = worker->slot;
 	t->ordered++;
 	worker->by = t;

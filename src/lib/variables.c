@@ -2,10 +2,12 @@
 #include "variables.h"
 
 static const char *const names[] = {
-	"PROTO",           "TCPLOCALIP",       "TCPLOCALPORT",     "TCPREMOTEIP",   "TCPREMOTEPORT", "TCPCONNNUM",
-	"TCPLOCALHOST",    "TCPREMOTEHOST",    "TCPREMOTEINFO",    "UNIXREMOTEPID", "UNIXREMOTEEUID", "UNIXREMOTEEGID",
-	"UNIXLOCALPATH",   "REMOTE_ADDR",      "REMOTE_PORT",      "SO_COOKIE",     "REMOTE_HOST",   "PREFORK_CONNECTION",
-	"PREFORK_SERVICE",
+	"PROTO", "TCPLOCALIP", "TCPLOCALPORT", "TCPREMOTEIP", "TCPREMOTEPORT", "TCPCONNNUM",
+	"TCPLOCALHOST", "TCPREMOTEHOST", "TCPREMOTEINFO", "UNIXREMOTEPID", "UNIXREMOTEEUID", "UNIXREMOTEEGID",
+	"UNIXLOCALPATH", "REMOTE_ADDR", "REMOTE_PORT", "SO_COOKIE", "REMOTE_HOST", "PREFORK_CONNECTION",
+	"PREFORK_SERVICE", "PREFORK_PROXY_VERSION", "PREFORK_PROXY_IP", "PREFORK_PROXY_PORT",
+	"PREFORK_PROXY_TLS_VERSION", "PREFORK_PROXY_TLS_CIPHER", "PREFORK_PROXY_TLS_NAME", "PREFORK_PROXY_TLS_VERIFIED",
+	"PREFORK_PROXY_UNIQUE_ID", "PREFORK_PROXY_AUTHORITY", "PREFORK_PROXY_ALPN",
 };
 
 int variables_known(const char *name)
@@ -71,6 +73,49 @@ static void set_address(struct variables *v, const char *name, const struct addr
 	end(v, at, address_text(a, at));
 }
 
+/* What strangers chose: nothing in it can end a line or a string, or be taken for an escape that is none. */
+static void set_foreign(struct variables *v, const char *name, const struct proxy_text *text)
+{
+	size_t length = 0;
+	char *at;
+
+	if (!text->at || text->length > VARIABLES_TEXT)
+		return;
+	at = begin(v, name);
+	for (size_t i = 0; i < text->length; i++) {
+		unsigned char c = text->at[i];
+
+		if (c >= ' ' && c < 0x7f && c != '%') {
+			at[length++] = (char)c;
+			continue;
+		}
+		at[length++] = '%';
+		at[length++] = "0123456789ABCDEF"[c >> 4];
+		at[length++] = "0123456789ABCDEF"[c & 15];
+	}
+	at[length] = '\0';
+	end(v, at, length);
+}
+
+static void fill_proxy(struct variables *v, const struct connection *c)
+{
+	const struct proxy *p = c->proxy;
+
+	set_number(v, "PREFORK_PROXY_VERSION", (unsigned long long)p->version);
+	if (address_family(&c->proxy_peer) == AF_INET || address_family(&c->proxy_peer) == AF_INET6) {
+		set_ip(v, "PREFORK_PROXY_IP", &c->proxy_peer);
+		set_number(v, "PREFORK_PROXY_PORT", address_port(&c->proxy_peer));
+	}
+	set_foreign(v, "PREFORK_PROXY_TLS_VERSION", &p->tls_version);
+	set_foreign(v, "PREFORK_PROXY_TLS_CIPHER", &p->tls_cipher);
+	set_foreign(v, "PREFORK_PROXY_TLS_NAME", &p->tls_name);
+	if (p->tls)
+		set_text(v, "PREFORK_PROXY_TLS_VERIFIED", p->verified ? "yes" : "no");
+	set_foreign(v, "PREFORK_PROXY_UNIQUE_ID", &p->unique_id);
+	set_foreign(v, "PREFORK_PROXY_AUTHORITY", &p->authority);
+	set_foreign(v, "PREFORK_PROXY_ALPN", &p->alpn);
+}
+
 static void fill_tcp(struct variables *v, const struct connection *c, unsigned sets)
 {
 	if (sets & VARIABLES_UCSPI) {
@@ -79,6 +124,8 @@ static void fill_tcp(struct variables *v, const struct connection *c, unsigned s
 		set_number(v, "TCPLOCALPORT", address_port(&c->local));
 		set_ip(v, "TCPREMOTEIP", &c->peer);
 		set_number(v, "TCPREMOTEPORT", address_port(&c->peer));
+		if (c->host && c->host[0])
+			set_text(v, "TCPREMOTEHOST", c->host);
 		set_number(v, "TCPCONNNUM", c->others);
 	}
 	if (sets & VARIABLES_SYSTEMD) {
@@ -116,6 +163,8 @@ void variables_fill(struct variables *v, const struct connection *c, unsigned se
 	v->used = 0;
 	at = begin(v, "PREFORK_CONNECTION");
 	end(v, at, address_hexadecimal(c->id, at));
+	if (c->proxy)
+		fill_proxy(v, c);
 	if (address_family(&c->peer) == AF_UNIX)
 		fill_unix(v, c, sets);
 	else

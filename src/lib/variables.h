@@ -25,25 +25,33 @@ struct connection {
 	uint32_t others; /* how many connections its client has on this listener besides */
 	struct address peer;
 	struct address local;
-	const struct proxy *proxy; /* a PROXY header told peer and local; NULL: none did */
-	struct address proxy_peer; /* and this is who sent it */
+	const char *host; /* the client's name, NULL or "": not known */
 	struct { /* AF_UNIX: who called connect(2) */
 		pid_t pid;
 		uid_t uid;
 		gid_t gid;
 	} credentials;
+	const struct proxy *proxy; /* the header that gave peer and local, NULL: there was none */
+	struct address proxy_peer; /* with a header: who sent it */
 };
 
-#define VARIABLES_MAX 12
+#define VARIABLES_MAX 23
+#define HOST_NAME 256 /* bytes of the longest host name and its end */
+
+/* A longer text of a PROXY header is left out. Each of its bytes may be written as %XX. */
+#define VARIABLES_TEXT 256
+#define VARIABLES_TEXTS 6
+/* The longest of their names is PREFORK_PROXY_TLS_VERIFIED=. */
+#define VARIABLES_PROXY (VARIABLES_TEXTS * (32 + 3 * VARIABLES_TEXT + 1) + ADDRESS_IP + 128)
 
 struct variables {
 	char *list[VARIABLES_MAX + 1]; /* "NAME=value", ends with NULL */
 	unsigned count;
 	size_t used;
-	char text[ADDRESS_TEXT * 2 + 512];
+	char text[ADDRESS_TEXT * 2 + HOST_NAME + 512 + VARIABLES_PROXY];
 };
 
-/* Fills v for a connection. The identifier PREFORK_CONNECTION is always there, the rest as sets say. */
+/* Fills v for a connection. PREFORK_CONNECTION and what a PROXY header told are always there, the rest as sets say. */
 void variables_fill(struct variables *v, const struct connection *c, unsigned sets);
 
 /* Is this a name that variables_fill may set? `name` may be followed by '='. */

@@ -3,6 +3,7 @@
 
 #include "accept.h"
 #include "kernel.h"
+#include "lookup.h"
 
 #include <fcntl.h>
 #include <linux/prctl.h>
@@ -21,7 +22,10 @@ static void let_go(int sig)
 {
 	(void)sig;
 	retirement.asked = 1;
-	kernel_dup3(retirement.devnull, retirement.listener, O_CLOEXEC);
+	if (kernel_dup3(retirement.devnull, retirement.listener, O_CLOEXEC) >= 0)
+		return;
+	/* A number above RLIMIT_NOFILE cannot be replaced; nor can anything take its place once it is closed. */
+	kernel_close(retirement.listener);
 }
 
 static void fill(void *memory, size_t size)
@@ -268,7 +272,8 @@ bool worker_accept(struct worker *w)
 				note_trouble(w, 0);
 			return true;
 		}
-		if (!recover(w, -fd, failures))
+		/* Who is asked to go need not know what failed: for want of descriptors the kernel does not even look at the listener. */
+		if (retirement.asked || !recover(w, -fd, failures))
 			return false;
 	}
 }
@@ -319,6 +324,14 @@ static void greet(const struct worker *w)
 	}
 }
 
+/* The client's name, where the service wants it; whatever comes of it, the connection is served. */
+static void look_up(struct worker *w)
+{
+	w->connection.host = NULL;
+	if (w->lookup >= 0 && lookup_host(w->lookup, w->lookup_timeout, &w->connection.peer, w->host))
+		w->connection.host = w->host;
+}
+
 static void serve(struct worker *w, size_t header_size)
 {
 	struct board *b = &w->board;
@@ -335,6 +348,7 @@ static void serve(struct worker *w, size_t header_size)
 		r.header_size = (uint32_t)header_size;
 		send_record(w, &r);
 	}
+	look_up(w);
 	if (w->banner)
 		greet(w);
 }
@@ -377,10 +391,11 @@ int worker_hand_over(struct worker *w)
 
 bool worker_finish(struct worker *w)
 {
+	/* First the count: a client that sees the end of its connection has its place back. */
+	admission_end(&w->admission, &w->board, w->slot);
 	kernel_close(w->connection.fd);
 	w->connection.fd = -1;
 	w->connection.proxy = NULL;
-	admission_end(&w->admission, &w->board, w->slot);
 	if (w->log && w->serving)
 		tell(w, RECORD_END, 0);
 	if (w->leaving || (w->limit && w->served >= w->limit))

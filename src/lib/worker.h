@@ -14,9 +14,10 @@
  *
  * Retiring. The master ends an idle worker in two steps: it changes the slot from idle to retiring, and only if it won that change
  * it sends WORKER_SIGNAL, once. The handler puts /dev/null in the listener's place, so that every accept ends in ENOTSOCK, also one
- * entered just after the signal. A worker that took a connection but lost the change waits for the signal, serves, and
- * leaves. A busy worker is never signalled. The death of the master is told with the same signal, at any time: an idle
- * worker leaves, a busy one lets go of the listener, serves to the end and leaves.
+ * entered just after the signal; a listener whose number is above the limit of descriptors is closed instead. A worker that took a
+ * connection but lost the change waits for the signal, serves, and leaves. A busy worker is never signalled. The death of the
+ * master is told with the same signal, at any time: an idle worker leaves, a busy one lets go of the listener, serves to the end
+ * and leaves.
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -61,6 +62,8 @@ struct worker {
 	struct admission admission;
 	const struct answer *answers[REFUSALS]; /* to a refused client; NULL: its connection is closed */
 	const struct answer *banner;            /* to an admitted one; NULL: nothing */
+	int lookup;          /* door of the resolvers; -1: clients are not looked up */
+	int lookup_timeout;  /* ms */
 
 	/* Its own */
 	pid_t pid;
@@ -70,6 +73,7 @@ struct worker {
 	uint32_t waited; /* ms that the connection lay in the kernel's queue, 0 where it does not tell */
 	int trouble;  /* what accept fails with, 0: nothing */
 	struct connection connection;
+	char host[HOST_NAME]; /* of the connection */
 };
 
 /*

@@ -266,6 +266,7 @@ static void set_config(struct service *s, struct service_config *c)
 	service_config_hold(c);
 	service_config_release(s->config);
 	s->config = c;
+	gate_follow(s);
 }
 
 static void change_service(struct reload *r, struct service *s, struct service_config *c, const char *what)
@@ -274,6 +275,7 @@ static void change_service(struct reload *r, struct service *s, struct service_c
 	log_notice("reload: %s: changed (%s), generation %u", c->name, what[0] ? what : "its addresses", s->generation);
 	service_forget_addresses(s);
 	retire_pools(r, s);
+	resolvers_forget(s);
 	set_config(s, c);
 	fill_service(r, s);
 	service_start_afresh(s);

@@ -12,6 +12,8 @@
  * SIGSYS must never be blocked, or the kernel ends the process. What the program does to it and to its bit in masks is kept, and
  * is put in force at the end.
  */
+#include "config.h"
+
 #include "image.h"
 #include "touch.h"
 

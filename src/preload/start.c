@@ -22,7 +22,7 @@ static const char *read_number(const char *text, uint32_t *out)
 	return text;
 }
 
-/* "57:3": the brief's descriptor, and the slot that this process has. -1 for anything else. */
+/* "57:3:1": the brief's descriptor, and the slot and generation that this process has. -1 for anything else. */
 static int read_variable(const char *text)
 {
 	uint32_t fd;
@@ -31,6 +31,9 @@ static int read_variable(const char *text)
 	if (*text++ != ':')
 		return -1;
 	text = read_number(text, &image.worker.slot);
+	if (*text++ != ':')
+		return -1;
+	text = read_number(text, &image.worker.generation);
 	return *text == '\0' ? (int)fd : -1;
 }
 
@@ -71,12 +74,13 @@ static const void *map_list(const struct brief_memory *m)
 static bool make_worker(const struct brief *b)
 {
 	struct worker *w = &image.worker;
-	uint32_t slot = w->slot;
+	uint32_t slot = w->slot, generation = w->generation;
 	void *board = map(b->board.fd, b->board.size, PROT_READ | PROT_WRITE, MAP_SHARED);
 	void *sources = b->sources.fd >= 0 ? map(b->sources.fd, b->sources.size, PROT_READ | PROT_WRITE, MAP_SHARED) : NULL;
 
 	kernel_copy(w, &b->worker, sizeof(*w));
 	w->slot = slot;
+	w->generation = generation;
 	if (!board || (b->sources.fd >= 0 && !sources))
 		return false;
 	board_attach(&w->board, board, b->slots);
@@ -183,7 +187,9 @@ char **carry_environment(char *const *envp, char **list, size_t size)
 	at = put(brief, BRIEF_VARIABLE "=");
 	at += address_decimal((unsigned)image.descriptor, at);
 	*at++ = ':';
-	address_decimal(image.worker.slot, at);
+	at += address_decimal(image.worker.slot, at);
+	*at++ = ':';
+	address_decimal(image.worker.generation, at);
 	list[n++] = preload;
 	list[n++] = brief;
 	for (int i = 0; i < VARIABLES_MAX; i++)

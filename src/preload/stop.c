@@ -6,6 +6,8 @@
  * A worker is made with a bare clone: as the master's child, so that its end and the master's are told by the kernel alone. What fork(3)
  * does besides is done here: the thread's number in the C library's memory, and the robust list. pthread_atfork handlers do not run.
  */
+#include "config.h"
+
 #include "image.h"
 
 #include <sched.h>
@@ -96,6 +98,7 @@ static void be_worker(struct worker *w, uint32_t slot)
 /* True in a new worker that has its connection. */
 static bool obey(const struct order *o)
 {
+	image.worker.generation = o->generation;
 	for (uint32_t i = 0; i < o->count && i < ORDER_MAX; i++) {
 		pid_t pid = make_process();
 
@@ -122,7 +125,7 @@ static void be_template(void)
 		n = kernel_receive(image.brief->news, &o, sizeof(o), 0);
 		if (n == -EINTR)
 			continue;
-		if (n < (ssize_t)sizeof(o.count))
+		if (n != (ssize_t)sizeof(o))
 			kernel_exit(0);
 		if (obey(&o))
 			return;

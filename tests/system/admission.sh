@@ -8,8 +8,8 @@ printf 'come back later\n' >"$T/later.txt"
 printf '# friends\n127.0.0.2\n127.0.7.0/24 # a network\n\n' >"$T/friends"
 printf 'welcome\n' >"$T/banner.txt"
 chmod 644 "$T"/*.txt "$T/friends"
-config <<END
-defaults { workers { min-spare = 4  max-spare = 16 } }
+cat >"$T/preforkd.conf" <<END
+defaults { user = "$user"  workers { min-spare = 4  max-spare = 16 } }
 service "listed"  { listen = { "127.0.0.1:0" }  builtin = "echo"
                     allow = { "127.0.0.0/16", "file:$T/friends" }  deny = { "127.0.9.0/24", "127.0.8.1" } }
 service "reset"   { listen = { "127.0.0.1:0" }  builtin = "echo"  deny = { "127.0.0.0/8" }  when-denied = "reset" }

@@ -26,8 +26,9 @@ ticks() {
 	awk '{ print $14 + $15 + $16 + $17 }' "/proc/$1/stat"
 }
 
-mv "$T/bin/prog" "$T/bin/away"
 # The spare worker that is there already finds out with a connection; its successors before they accept.
+ok "there is a spare worker" spare gone
+mv "$T/bin/prog" "$T/bin/away"
 ask gone two >/dev/null 2>&1
 ok "that it is gone is told with step, path and errno" await "gone: worker [0-9]+ cannot execute $T/bin/prog: No such file or directory"
 ok "the service is failing" await 'gone: failing: workers are made again from [0-9]+ ms on'
@@ -55,6 +56,7 @@ ok "a directory that is gone is told with its step" await "dir: worker [0-9]+ ca
 mkdir "$T/dir"
 ok "and the service comes back by itself" until_true answers dir back back
 
+ok "there is a spare worker again" spare gone
 rm "$T/bin/prog"
 ask gone x >/dev/null 2>&1
 await_count 2 'gone: failing'

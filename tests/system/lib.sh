@@ -195,6 +195,11 @@ workers() {
 	done
 }
 
+# spare SERVICE: until a worker of it is idle. One that is still being born has a title of the master's.
+spare() {
+	until_true eval '[ -n "$(workers "'"$1"': idle")" ]'
+}
+
 # until COMMAND...: tries again until it is true or the limit is over. For what tells nobody when it changes.
 until_true() {
 	tries=0

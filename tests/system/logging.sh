@@ -15,7 +15,7 @@ service "none"  { listen = { "127.0.0.1:0" }  exec = { "cat" }  log-connections 
 END
 ok "preforkd starts" start
 ok "the master's title" eval 'ps -o args= -p $(master) | grep -q "^preforkd: master $T/preforkd.conf"'
-ok "an idle worker's title" eval '[ -n "$(workers "^preforkd: git: idle *\$")" ]'
+ok "an idle worker's title" until_true eval '[ -n "$(workers "^preforkd: git: idle *\$")" ]'
 ok "the pid file has the pid" eval '[ "$(cat "$T/pid")" = "$(master)" ]'
 ok "the pid file is locked: a second daemon is refused" eval '! "$PREFORKD" -f "$T/preforkd.conf" 2>"$T/second"; grep -q "held by pid $(master): preforkd runs already" "$T/second"'
 

@@ -80,7 +80,7 @@ pid=$(workers jitter)
 ok "with jitter it leaves no later than at 15" "$programs/client" hammer "$(port jitter)" 15 1
 ok "as it should" gone "$pid"
 
-ok "start says how many there are at first; what exceeds max-spare leaves" eval 'n=$(workers "spares: idle" | wc -l); [ "$n" -eq 5 ]'
+ok "start says how many there are at first; what exceeds max-spare leaves" until_true eval 'n=$(workers "spares: idle" | wc -l); [ "$n" -eq 5 ]'
 ok "8 at once make more" "$programs/client" burst "$(port spares)" 8
 ok "of the idle, those above max-spare leave" until_true eval 'n=$(workers "spares: idle" | wc -l); [ "$n" -le 6 ] && [ "$n" -ge 3 ]'
 

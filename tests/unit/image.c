@@ -112,6 +112,8 @@ int main(int argc, char *argv[])
 	w.devnull = descriptor("devnull");
 	w.record = descriptor("record");
 	w.wake = descriptor("wake");
+	w.lookup = descriptor("lookup");
+	w.lookup_timeout = number("lookup-timeout", 0);
 	w.master = number("master", 0);
 	w.slot = (uint32_t)number("slot", 0);
 	w.generation = (uint32_t)number("generation", 0);

@@ -11,6 +11,9 @@ int main(void)
 	SRunner *runner = srunner_create(NULL);
 
 	srunner_add_suite(runner, accept_suite());
+	srunner_add_suite(runner, access_suite());
+	srunner_add_suite(runner, access_list_suite());
+	srunner_add_suite(runner, access_rule_suite());
 	srunner_add_suite(runner, address_suite());
 	srunner_add_suite(runner, birth_suite());
 	srunner_add_suite(runner, board_suite());
@@ -19,16 +22,21 @@ int main(void)
 	srunner_add_suite(runner, configuration_suite());
 	srunner_add_suite(runner, document_suite());
 	srunner_add_suite(runner, environment_suite());
+	srunner_add_suite(runner, gate_suite());
 	srunner_add_suite(runner, hint_suite());
 	srunner_add_suite(runner, holder_suite());
+	srunner_add_suite(runner, hours_suite());
 	srunner_add_suite(runner, kernel_suite());
 	srunner_add_suite(runner, keys_suite());
 	srunner_add_suite(runner, listener_suite());
 	srunner_add_suite(runner, log_suite());
+	srunner_add_suite(runner, lookup_suite());
 	srunner_add_suite(runner, meaning_suite());
 	srunner_add_suite(runner, plan_suite());
+	srunner_add_suite(runner, proxy_suite());
 	srunner_add_suite(runner, queue_suite());
 	srunner_add_suite(runner, resolve_suite());
+	srunner_add_suite(runner, resolver_suite());
 	srunner_add_suite(runner, service_config_suite());
 	srunner_add_suite(runner, socket_options_suite());
 	srunner_add_suite(runner, source_suite());

@@ -6,6 +6,9 @@
 #include <check.h>
 
 Suite *accept_suite(void);
+Suite *access_suite(void);
+Suite *access_list_suite(void);
+Suite *access_rule_suite(void);
 Suite *address_suite(void);
 Suite *birth_suite(void);
 Suite *board_suite(void);
@@ -14,16 +17,21 @@ Suite *complaints_suite(void);
 Suite *configuration_suite(void);
 Suite *document_suite(void);
 Suite *environment_suite(void);
+Suite *gate_suite(void);
 Suite *hint_suite(void);
 Suite *holder_suite(void);
+Suite *hours_suite(void);
 Suite *kernel_suite(void);
 Suite *keys_suite(void);
 Suite *listener_suite(void);
 Suite *log_suite(void);
+Suite *lookup_suite(void);
 Suite *meaning_suite(void);
 Suite *plan_suite(void);
+Suite *proxy_suite(void);
 Suite *queue_suite(void);
 Suite *resolve_suite(void);
+Suite *resolver_suite(void);
 Suite *service_config_suite(void);
 Suite *socket_options_suite(void);
 Suite *source_suite(void);

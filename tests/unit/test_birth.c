@@ -40,6 +40,7 @@ static void prepare(void)
 	worker.devnull = open("/dev/null", O_RDWR | O_CLOEXEC);
 	worker.record = record[1];
 	worker.wake = open("/dev/null", O_RDWR | O_CLOEXEC);
+	worker.lookup = open("/dev/null", O_RDWR | O_CLOEXEC);
 	config = service_config_new();
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before.nofile), 0);
 }
@@ -51,6 +52,7 @@ static void clean_up(void)
 	close(worker.devnull);
 	close(worker.record);
 	close(worker.wake);
+	close(worker.lookup);
 	close(told);
 	service_config_release(config);
 }
@@ -171,7 +173,7 @@ static void check_line(const char *text, const char *line)
 
 START_TEST(only_its_own_descriptors_stay_open)
 {
-	int kept[] = { 0, 1, 2, worker.listener, worker.devnull, worker.record, worker.wake }, extra[8];
+	int kept[] = { 0, 1, 2, worker.listener, worker.devnull, worker.record, worker.wake, worker.lookup }, extra[8];
 	char wanted[256] = "descriptors=";
 	const char *text;
 

@@ -55,6 +55,7 @@ static const struct {
 	{ "a list twice", "service \"a\" {\n\tlisten = { a,\n\tb }\n\tlisten = { c }\n}\n", NULL, "main.conf:4: listen*twice*line 2\n" },
 	{ "a list twice, the second empty", "service \"a\" {\n\tlisten = { a }\n\tlisten = { }\n}\n", NULL,
 	  "main.conf:3: listen*twice*line 2\n" },
+	{ "an empty list twice", "service \"a\" {\n\tlisten = { }\n\tlisten = {\n\t}\n}\n", NULL, "main.conf:3: listen*twice*line 2\n" },
 	{ "a list twice, the first empty", "service \"a\" {\n\tlisten = { }\n\tlisten = { a }\n}\n", NULL, "main.conf:3: listen*twice*\n" },
 	{ "a key of a sub-section twice", "service \"a\" {\n\tworkers {\n\t\tmax = 1\n\t\tmax = 2\n\t}\n}\n", NULL,
 	  "main.conf:4: *max*twice*line 3\n" },
@@ -73,6 +74,7 @@ static const struct {
 	{ "a comment without end in a section", "service \"a\" {\n\tuser = a\n/* }\n", NULL, "main.conf:[0-9]*: ?*\n" },
 	{ "a section without end", "service \"a\" {\n\tuser = a\n", NULL, "main.conf:[0-9]*: ?*\n" },
 	{ "a sub-section without end", "service \"a\" {\n\tworkers {\n\t\tmax = 3\n}\n", NULL, "main.conf:[0-9]*: ?*\n" },
+	{ "a section without end before another", "log {\n}\nservice \"a\" {\n\tuser = a\n\nservice \"b\" {\n}\n", NULL, "main.conf:3: *end*\n" },
 	{ "a list without end", "service \"a\" {\n\tlisten = { \"*:80\",\n", NULL, "main.conf:[0-9]*: ?*\n" },
 	{ "a section without end in another file", "include(\"other.conf\")\n", "service \"a\" {\n", "other.conf:[0-9]*: ?*\n" },
 
@@ -83,6 +85,8 @@ static const struct {
 	{ "a key without a value", "service \"a\" {\n\tuser =\n}\n", NULL, "main.conf:3: ?*\n" },
 	{ "a key without a value at the end", "pid-file =", NULL, "main.conf:[12]: ?*\n" },
 	{ "a list for one value", "service \"a\" {\n\tuser = { a }\n}\n", NULL, "main.conf:2: ?*\n" },
+	{ "an empty list for one value", "service \"a\" {\n\tuser = { }\n}\n", NULL, "main.conf:2: user *list\n" },
+	{ "an empty list for a sub-section", "service \"a\" {\n\tworkers = { }\n}\n", NULL, "main.conf:2: ?*\n" },
 	{ "a list without commas", "service \"a\" {\n\tlisten = { a\n\tb }\n}\n", NULL, "main.conf:3: ?*\n" },
 	{ "a title for defaults", "defaults \"a\" {\n}\n", NULL, "main.conf:1: ?*\n" },
 
@@ -365,6 +369,34 @@ START_TEST(an_empty_list_is_a_setting)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	size_t count;
+} sums[] = {
+	{ "listen = { }\n\tlisten += { b, c }", 2 },
+	{ "listen = { b, c }\n\tlisten += { }", 2 },
+	{ "listen = { }\n\tlisten += { }", 0 },
+};
+
+START_TEST(an_empty_list_can_be_added_to)
+{
+	struct document d;
+	const struct setting *s;
+	char *said, text[128];
+
+	snprintf(text, sizeof(text), "service \"a\" {\n\t%s\n}\n", sums[_i].text);
+	given_file("main.conf", text);
+	said = read_document(&d, "main.conf");
+	ck_assert_msg(said[0] == '\0', "%s: %s", sums[_i].text, said);
+	s = section_find(&d.sections[1], key_find(service_keys, "listen"));
+	ck_assert_msg(s && s->count == sums[_i].count, "%s", sums[_i].text);
+	ck_assert_int_eq(s->line, 2);
+	ck_assert(s->count == 0 || strcmp(s->values[0], "b") == 0);
+	document_free(&d);
+	free(said);
+}
+END_TEST
+
 START_TEST(sections_come_in_the_order_of_the_files)
 {
 	struct document d;
@@ -569,6 +601,7 @@ Suite *document_suite(void)
 	tcase_add_loop_test(t, comments_do_not_shift_lines, 0, rows(comments));
 	tcase_add_loop_test(t, a_comment_may_stand_between_any_two_words, 0, rows(commented));
 	tcase_add_test(t, an_empty_list_is_a_setting);
+	tcase_add_loop_test(t, an_empty_list_can_be_added_to, 0, rows(sums));
 	tcase_add_test(t, sections_come_in_the_order_of_the_files);
 	tcase_add_test(t, a_pattern_takes_files_in_the_order_of_their_bytes);
 	tcase_add_test(t, a_pattern_may_match_nothing);

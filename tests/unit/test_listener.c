@@ -969,8 +969,16 @@ START_TEST(behind_the_shut_door_of_an_abstract_name_the_queue_only_shrinks)
 	listener_shut_door(l);
 	late = given_attempt(&a);
 	ck_assert_int_eq(queue_waiting(l->fd), 1);
+	check_refuses(&a);
+	ck_assert(!listener_is_empty(l));
 	server = accept(l->fd, NULL, NULL);
 	ck_assert_int_ge(server, 0);
+	ck_assert(listener_is_empty(l));
+	/* The last one to come back finds an end and not a wait. */
+	ck_assert_int_eq(accept(l->fd, NULL, NULL), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(write(first, "ping", 4), 4);
+	ck_assert(comes(server, POLLIN));
 	close(server);
 	close(first);
 	close(late);

@@ -103,6 +103,10 @@ static const struct {
 	{ "a text that is not there", USER, "service \"a\" {\n\t" ECHO "\n\twhen-full = /no/such/file\n}\n",
 	  "main.conf:3: when-full: */no/such/file: No such file or directory\n" },
 	{ "a text that is a directory", USER, "service \"a\" {\n\t" ECHO "\n\twhen-full = /\n}\n", "main.conf:3: when-full: * /: Is a directory\n" },
+
+	{ "hours that are none, each at its line", USER,
+	  "service \"a\" {\n\t" ECHO "\n\taccess-times = {\n\t\t\"Mon 08:00-18:00\",\n\t\t\"8-18\",\n\t\t\"Sat,Son 10:00-12:00\"\n\t}\n}\n",
+	  "main.conf:5: access-times: \"8-18\"*\nmain.conf:6: access-times: \"Son *\n" },
 };
 
 /* A last line of "*" stands for any more. */
@@ -448,6 +452,32 @@ START_TEST(a_refusal_may_be_a_word)
 }
 END_TEST
 
+START_TEST(hours_may_be_given)
+{
+	struct configuration *c = load("service \"a\" { " ECHO " access-times = { \"Sat 10:00-11:00\", \"Sun 12:00-13:00\" } }\n", USER);
+	const struct hours *h = c->services[0]->hours;
+
+	ck_assert_ptr_nonnull(h);
+	ck_assert(hours_open(h, &(struct tm){ .tm_wday = 6, .tm_hour = 10 }));
+	ck_assert(hours_open(h, &(struct tm){ .tm_wday = 0, .tm_hour = 12 }));
+	ck_assert(!hours_open(h, &(struct tm){ .tm_wday = 1, .tm_hour = 12 }));
+	configuration_free(c);
+}
+END_TEST
+
+START_TEST(without_hours_or_with_an_empty_list_it_is_always_open)
+{
+	struct configuration *c = load("defaults { access-times = { \"Sat 10:00-11:00\" } }\n"
+	                               "service \"a\" { " ECHO " access-times = {} }\n", USER);
+
+	ck_assert_ptr_null(c->services[0]->hours);
+	configuration_free(c);
+	c = load("service \"a\" { " ECHO " }\n", USER);
+	ck_assert_ptr_null(c->services[0]->hours);
+	configuration_free(c);
+}
+END_TEST
+
 static const size_t lengths[] = { 0, 1, 65535 };
 
 START_TEST(a_refusal_may_be_a_text)
@@ -564,6 +594,8 @@ Suite *meaning_suite(void)
 	tcase_add_loop_test(t, a_refusal_may_be_a_word, 0, rows(answers));
 	tcase_add_loop_test(t, a_refusal_may_be_a_text, 0, rows(lengths));
 	tcase_add_test(t, a_text_may_be_too_long);
+	tcase_add_test(t, hours_may_be_given);
+	tcase_add_test(t, without_hours_or_with_an_empty_list_it_is_always_open);
 	tcase_add_loop_test(t, a_service_has_a_plain_name, 0, rows(names));
 	tcase_add_test(t, a_setting_is_the_services_own_or_that_of_the_defaults);
 	suite_add_tcase(s, t);

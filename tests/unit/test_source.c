@@ -65,6 +65,38 @@ START_TEST(comments_are_blanked_and_nothing_else)
 }
 END_TEST
 
+/* It is there for the parser, and the lines behind it are where they were. */
+static const struct {
+	const char *text, *read;
+} lists[] = {
+	{ "a = {}", "a = " SOURCE_EMPTY_LIST },
+	{ "a={ }b", "a=" SOURCE_EMPTY_LIST " b" },
+	{ "a = {\n}\nb", "a = " SOURCE_EMPTY_LIST "\n\nb" },
+	{ "a\n=\n{ # c\n\t/* d */\n}", "a\n=\n" SOURCE_EMPTY_LIST "            \n\n" },
+	{ "a = /* b */ { }", "a =         " SOURCE_EMPTY_LIST " " },
+	{ "a = { b }", "a = { b }" },
+	{ "a = { \"\" }", "a = { \"\" }" },
+	{ "a = { ${B} }", "a = { ${B} }" },
+	{ "a += { }", "a += { }" },
+	{ "a { }", "a { }" },
+	{ "a \"=\" { }", "a \"=\" { }" },
+	{ "a = b c { }", "a = b c { }" },
+	{ "a = { { } }", "a = { { } }" },
+};
+
+START_TEST(an_empty_list_becomes_a_value)
+{
+	char *said, *text;
+
+	given_file("main.conf", lists[_i].text);
+	text = read_source("main.conf", &said);
+	ck_assert_msg(text && said[0] == '\0', "%s: %s", lists[_i].text, said);
+	ck_assert_msg(strcmp(text, lists[_i].read) == 0, "%s: %s", lists[_i].text, text);
+	free(text);
+	free(said);
+}
+END_TEST
+
 static const struct {
 	const char *text;
 	int line;
@@ -88,6 +120,12 @@ static const struct {
 	{ "a\n\x01\n", 2 },
 	{ "a\n\x7f\n", 2 },
 	{ "a = \"x\n\n\" *", 3 },
+	{ "a\nb {\n", 2 },
+	{ "a {\n}\nb {\n\tc {\n}\n", 3 },
+	{ "a { b = c }\nd { # }\n", 2 },
+	{ "a {\n\tb = \"}\"\n", 1 },
+	{ "\na = {", 2 },
+	{ "a\nb = ${c\n", 2 },
 };
 
 START_TEST(what_the_parser_would_stumble_over_is_told_with_its_line)
@@ -183,6 +221,7 @@ Suite *source_suite(void)
 	tcase_add_unchecked_fixture(t, given_suite_directory, given_no_suite_directory);
 	tcase_add_checked_fixture(t, given_directory, NULL);
 	tcase_add_loop_test(t, comments_are_blanked_and_nothing_else, 0, rows(good));
+	tcase_add_loop_test(t, an_empty_list_becomes_a_value, 0, rows(lists));
 	tcase_add_loop_test(t, what_the_parser_would_stumble_over_is_told_with_its_line, 0, rows(bad));
 	tcase_add_test(t, a_nul_is_no_text);
 	tcase_add_test(t, a_missing_file_is_told);

@@ -93,6 +93,52 @@ START_TEST(a_connection_has_its_variables)
 }
 END_TEST
 
+static const struct {
+	const char *host, *local, *peer;
+	unsigned sets;
+	bool told;
+} named[] = {
+	{ "host.example", "192.0.2.1:80", "198.51.100.7:50312", ALL, true },
+	{ "host.example", "192.0.2.1:80", "198.51.100.7:50312", UCSPI, true },
+	{ "host.example", "[2001:db8::1]:443", "[2001:db8::2]:65535", ALL, true },
+	{ "host.example", "192.0.2.1:80", "198.51.100.7:50312", SYSTEMD | XINETD, false },
+	{ "host.example", "/run/x.sock", "", ALL, false },
+	{ "", "192.0.2.1:80", "198.51.100.7:50312", ALL, false },
+	{ NULL, "192.0.2.1:80", "198.51.100.7:50312", ALL, false },
+};
+
+START_TEST(a_client_whose_name_is_known_has_it)
+{
+	struct connection c = { .id = 42, .host = named[_i].host };
+	struct variables v;
+	char text[2048];
+
+	c.local = given_address(named[_i].local);
+	c.peer = peer_of(named[_i].local, named[_i].peer);
+	variables_fill(&v, &c, named[_i].sets);
+	join(&v, text, sizeof(text));
+	ck_assert_msg(!strstr(text, " TCPREMOTEHOST=host.example ") == !named[_i].told, "%s", text);
+	ck_assert_msg(!strstr(text, "TCPREMOTEHOST") == !named[_i].told, "%s", text);
+	ck_assert_msg(!strstr(text, "REMOTE_HOST=host"), "%s", text);
+}
+END_TEST
+
+START_TEST(the_longest_of_everything_has_room)
+{
+	char host[HOST_NAME];
+	struct connection c = { .id = UINT64_MAX, .host = host, .others = UINT32_MAX };
+	struct variables v;
+
+	memset(host, 'x', sizeof(host) - 1);
+	host[sizeof(host) - 1] = '\0';
+	c.local = c.peer = given_address("[fe80:1111:2222:3333:4444:5555:6666:7777%4294967295]:65535");
+	variables_fill(&v, &c, ALL);
+	ck_assert_uint_le(v.count, VARIABLES_MAX);
+	ck_assert_uint_le(v.used, sizeof(v.text));
+	ck_assert_msg(!v.list[v.count], "count %u", v.count);
+}
+END_TEST
+
 START_TEST(each_of_them_is_known_by_its_name)
 {
 	struct connection c = { .id = 42 };
@@ -126,6 +172,66 @@ START_TEST(they_can_be_filled_in_again)
 }
 END_TEST
 
+#define BYTES(text) { (const unsigned char *)(text), sizeof(text) - 1 }
+#define PROXY_1 ID " PREFORK_PROXY_VERSION=1 PREFORK_PROXY_IP=192.0.2.99 PREFORK_PROXY_PORT=5555"
+#define PROXY_2 ID " PREFORK_PROXY_VERSION=2 PREFORK_PROXY_IP=192.0.2.99 PREFORK_PROXY_PORT=5555"
+#define SIXTY_FOUR "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LONGEST SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR
+
+/* With a PROXY header in front, and nothing else wanted but what stands in sets. */
+static const struct {
+	const char *what, *sender;
+	struct proxy proxy;
+	unsigned sets;
+	const char *variables;
+} proxied[] = {
+	{ "version 1", "192.0.2.99:5555", { .version = 1 }, 0, PROXY_1 },
+	{ "version 2, LOCAL", "192.0.2.99:5555", { .version = 2, .local = true }, 0, PROXY_2 },
+	{ "with other sets", "192.0.2.99:5555", { .version = 1 }, UCSPI | XINETD, PROXY_1 " " TCP4_UCSPI " REMOTE_HOST=198.51.100.7" },
+	{ "a sender with IPv6", "[2001:db8::99]:1", { .version = 2 }, 0,
+	  ID " PREFORK_PROXY_VERSION=2 PREFORK_PROXY_IP=2001:db8::99 PREFORK_PROXY_PORT=1" },
+	{ "a sender with mapped IPv4", "[::ffff:192.0.2.99]:5555", { .version = 2 }, 0, PROXY_2 },
+	{ "a sender on a path", "@proxy", { .version = 2 }, 0, ID " PREFORK_PROXY_VERSION=2" },
+	{ "every text", "192.0.2.99:5555",
+	  { .version = 2, .tls = true, .verified = true, .tls_version = BYTES("TLSv1.3"), .tls_cipher = BYTES("TLS_AES_256_GCM_SHA384"),
+	    .tls_name = BYTES("jane"), .unique_id = BYTES("id-1"), .authority = BYTES("example.com"), .alpn = BYTES("h2") }, 0,
+	  PROXY_2 " PREFORK_PROXY_TLS_VERSION=TLSv1.3 PREFORK_PROXY_TLS_CIPHER=TLS_AES_256_GCM_SHA384 PREFORK_PROXY_TLS_NAME=jane"
+	  " PREFORK_PROXY_TLS_VERIFIED=yes PREFORK_PROXY_UNIQUE_ID=id-1 PREFORK_PROXY_AUTHORITY=example.com PREFORK_PROXY_ALPN=h2" },
+	{ "TLS without a certificate", "192.0.2.99:5555", { .version = 2, .tls = true }, 0,
+	  PROXY_2 " PREFORK_PROXY_TLS_VERIFIED=no" },
+	{ "empty texts", "192.0.2.99:5555", { .version = 2, .authority = BYTES(""), .alpn = BYTES("") }, 0,
+	  PROXY_2 " PREFORK_PROXY_AUTHORITY= PREFORK_PROXY_ALPN=" },
+	{ "bytes that would spoil something", "192.0.2.99:5555",
+	  { .version = 2, .authority = BYTES("a b%20\n\0\r\t\x1b\x1f ~\x7f\x80\xff=\"$`c\xc3\xa9") }, 0,
+	  PROXY_2 " PREFORK_PROXY_AUTHORITY=a b%2520%0A%00%0D%09%1B%1F ~%7F%80%FF=\"$`c%C3%A9" },
+	{ "what looks like another variable", "192.0.2.99:5555", { .version = 2, .unique_id = BYTES("x\0PATH=/tmp") }, 0,
+	  PROXY_2 " PREFORK_PROXY_UNIQUE_ID=x%00PATH=/tmp" },
+	{ "256 bytes", "192.0.2.99:5555", { .version = 2, .alpn = BYTES(LONGEST) }, 0, PROXY_2 " PREFORK_PROXY_ALPN=" LONGEST },
+	{ "257 bytes are left out, the others are there", "192.0.2.99:5555",
+	  { .version = 2, .tls_name = BYTES(LONGEST "x"), .unique_id = BYTES(LONGEST "x"), .authority = BYTES("b"),
+	    .alpn = BYTES(LONGEST "x") }, 0, PROXY_2 " PREFORK_PROXY_AUTHORITY=b" },
+};
+
+START_TEST(a_proxy_header_has_its_variables)
+{
+	struct connection c = { .id = 42, .others = 3, .proxy = &proxied[_i].proxy };
+	struct variables v;
+	char text[2048], name[64];
+
+	c.local = given_address("192.0.2.1:80");
+	c.peer = given_address("198.51.100.7:50312");
+	c.proxy_peer = given_address(proxied[_i].sender);
+	memset(&v, 0xff, sizeof(v));
+	variables_fill(&v, &c, proxied[_i].sets);
+	join(&v, text, sizeof(text));
+	ck_assert_msg(strcmp(text, proxied[_i].variables) == 0, "%s:\n%s", proxied[_i].what, text);
+	for (unsigned i = 0; i < v.count; i++) {
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(v.list[i], "="), v.list[i]);
+		ck_assert_msg(variables_known(name), "%s", name);
+	}
+}
+END_TEST
+
 enum { PATH_ROOM = sizeof(((struct address *)0)->socket.path.sun_path) };
 
 /* Every byte of both names is written as \xNN, and every number has its most digits. */
@@ -152,6 +258,36 @@ static struct connection greatest_tcp(bool unused)
 	return c;
 }
 
+/* Every text of the greatest length that is written, each byte as %XX. */
+static void add_greatest_proxy(struct connection *c)
+{
+	static unsigned char bytes[VARIABLES_TEXT];
+	static struct proxy p;
+	const struct proxy_text text = { bytes, sizeof(bytes) };
+
+	memset(bytes, 0xff, sizeof(bytes));
+	p = (struct proxy){ .version = 2, .tls = true, .verified = true, .authority = text, .alpn = text, .unique_id = text,
+	                    .tls_version = text, .tls_cipher = text, .tls_name = text };
+	c->proxy = &p;
+	c->proxy_peer = given_address("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535");
+}
+
+static struct connection greatest_proxied_unix(bool abstract)
+{
+	struct connection c = greatest_unix(abstract);
+
+	add_greatest_proxy(&c);
+	return c;
+}
+
+static struct connection greatest_proxied_tcp(bool unused)
+{
+	struct connection c = greatest_tcp(unused);
+
+	add_greatest_proxy(&c);
+	return c;
+}
+
 static const struct {
 	const char *what;
 	struct connection (*make)(bool abstract);
@@ -160,6 +296,9 @@ static const struct {
 	{ "path", greatest_unix, false },
 	{ "abstract name", greatest_unix, true },
 	{ "IPv6", greatest_tcp, false },
+	{ "path with a header", greatest_proxied_unix, false },
+	{ "abstract name with a header", greatest_proxied_unix, true },
+	{ "IPv6 with a header", greatest_proxied_tcp, false },
 };
 
 START_TEST(the_longest_names_and_numbers_have_room)
@@ -185,6 +324,8 @@ static const struct {
 	{ "TCPREMOTEHOST=", true },  { "TCPREMOTEINFO", true },  { "TCPLOCALHOST", true },   { "TCPCONNNUM", true },
 	{ "UNIXREMOTEPID", true },   { "UNIXLOCALPATH", true },  { "REMOTE_ADDR", true },    { "REMOTE_PORT=1", true },
 	{ "REMOTE_HOST", true },     { "SO_COOKIE", true },      { "PREFORK_CONNECTION", true }, { "PREFORK_SERVICE=x", true },
+	{ "PREFORK_PROXY_VERSION", true }, { "PREFORK_PROXY_IP=x", true }, { "PREFORK_PROXY_TLS_VERIFIED", true },
+	{ "PREFORK_PROXY_ALPN", true }, { "PREFORK_PROXY", false }, { "PREFORK_PROXY_", false }, { "PREFORK_PROXY_TLS", false },
 	{ "", false },               { "=", false },             { "PROT", false },          { "PROTOCOL", false },
 	{ "PROTO_", false },         { "proto", false },         { "PATH", false },          { "REMOTE", false },
 	{ "REMOTE_ADDRESS", false }, { "XPROTO", false },        { "HOME=PROTO", false },    { "TCPREMOTEIPX=1", false },
@@ -202,8 +343,11 @@ Suite *variables_suite(void)
 	TCase *t = tcase_create("variables");
 
 	tcase_add_loop_test(t, a_connection_has_its_variables, 0, rows(table));
+	tcase_add_loop_test(t, a_client_whose_name_is_known_has_it, 0, rows(named));
+	tcase_add_test(t, the_longest_of_everything_has_room);
 	tcase_add_loop_test(t, each_of_them_is_known_by_its_name, 0, rows(table));
 	tcase_add_test(t, they_can_be_filled_in_again);
+	tcase_add_loop_test(t, a_proxy_header_has_its_variables, 0, rows(proxied));
 	tcase_add_loop_test(t, the_longest_names_and_numbers_have_room, 0, rows(greatest));
 	tcase_add_loop_test(t, a_name_is_one_of_ours_or_not, 0, rows(names));
 	suite_add_tcase(s, t);
