@@ -7,6 +7,7 @@
 #include "notify.h"
 #include "process.h"
 #include "title.h"
+#include "trial.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -22,7 +23,8 @@ static const struct option long_options[] = {
 	{ "file", required_argument, NULL, 'f' },  { "check", no_argument, NULL, 'n' },
 	{ "daemon", no_argument, NULL, 'd' },      { "pid-file", required_argument, NULL, 'p' },
 	{ "verbose", no_argument, NULL, 'v' },     { "version", no_argument, NULL, 'V' },
-	{ "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
+	{ "help", no_argument, NULL, 'h' },        { "check-forkserver", no_argument, NULL, 'F' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static void usage(FILE *out)
@@ -33,10 +35,28 @@ static void usage(FILE *out)
 	      "  -d, --daemon            go into the background\n"
 	      "  -p, --pid-file PIDFILE  write the pid there\n"
 	      "  -v, --verbose           log everything\n"
+	      "  --check-forkserver PROGRAM [ARG]...\n"
+	      "                          try whether a program can be launched by a fork server\n"
 	      "  -V, --version\n"
 	      "  -h, --help\n"
 	      "Exit status: 0 fine, 100 usage or configuration, 111 system trouble. See preforkd(8).\n",
 	      out);
+}
+
+/* Where it is installed, or where somebody says that it is: from the directory of a build, say. */
+static const char *library(void)
+{
+	const char *given = getenv("PREFORK_LIBRARY");
+
+	return given && given[0] == '/' ? given : DEFAULT_LIBRARY;
+}
+
+static int check_forkserver(char *const program[])
+{
+	if (program[0])
+		return trial_run(library(), program);
+	fputs("preforkd: --check-forkserver needs a program, and its arguments behind it\n", stderr);
+	return EXIT_USAGE;
 }
 
 /* Returns -1 to go on, or the exit status. */
@@ -44,7 +64,7 @@ static int read_options(int argc, char *argv[], struct options *o)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, "f:ndp:vVh", long_options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "+f:ndp:vVh", long_options, NULL)) != -1)
 		switch (c) {
 		case 'f':
 			o->file = optarg;
@@ -61,6 +81,8 @@ static int read_options(int argc, char *argv[], struct options *o)
 		case 'v':
 			o->verbose = true;
 			break;
+		case 'F':
+			return check_forkserver(argv + optind);
 		case 'V':
 			puts(PACKAGE_STRING);
 			return EXIT_FINE;
@@ -159,14 +181,6 @@ static int write_pid_file(const struct master *m, struct pidfh *file)
 		return 0;
 	log_error("cannot write the pid file %s: %s", pid_path(m), strerror(errno));
 	return -1;
-}
-
-/* Where it is installed, or where somebody says that it is: from the directory of a build, say. */
-static const char *library(void)
-{
-	const char *given = getenv("PREFORK_LIBRARY");
-
-	return given && given[0] == '/' ? given : DEFAULT_LIBRARY;
 }
 
 static int serve(struct master *m, struct pidfh *pid_file, int parent)

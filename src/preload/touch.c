@@ -40,6 +40,14 @@ static bool selects(const long argument[6], bool error_is_socket)
 	return false;
 }
 
+/* From one descriptor to another: what comes from the connection asks, also where it goes back there. */
+static enum touch moves(long from, long to, bool error_is_socket)
+{
+	if (is_connection(from, error_is_socket))
+		return TOUCH_ASKS;
+	return is_connection(to, error_is_socket) ? TOUCH_ANSWERS : TOUCH_NOT;
+}
+
 /* What the placeholder answers as the connection would. */
 static bool is_same_option(long level, long option)
 {
@@ -84,7 +92,6 @@ static enum touch touch_of_first(long number, const long argument[6])
 	case SYS_sendto:
 	case SYS_sendmsg:
 	case SYS_sendmmsg:
-	case SYS_sendfile:
 	case SYS_vmsplice:
 		return TOUCH_ANSWERS;
 	default:
@@ -94,8 +101,6 @@ static enum touch touch_of_first(long number, const long argument[6])
 
 static enum touch touch_of_many(long number, const long argument[6], bool error_is_socket)
 {
-	const long in = argument[0], out = argument[2];
-
 	switch (number) {
 	case SYS_poll:
 	case SYS_ppoll:
@@ -105,13 +110,12 @@ static enum touch touch_of_many(long number, const long argument[6], bool error_
 		return selects(argument, error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
 	case SYS_epoll_ctl:
 		return is_connection(argument[2], error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
-	case SYS_sendfile: /* to the first from the second */
-		return is_connection(argument[1], error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
+	case SYS_sendfile:
+		return moves(argument[1], argument[0], error_is_socket);
 	case SYS_splice:
+		return moves(argument[0], argument[2], error_is_socket);
 	case SYS_tee:
-		if (is_connection(in, error_is_socket))
-			return TOUCH_ASKS;
-		return is_connection(number == SYS_tee ? argument[1] : out, error_is_socket) ? TOUCH_ANSWERS : TOUCH_NOT;
+		return moves(argument[0], argument[1], error_is_socket);
 	case SYS_io_uring_setup:
 	case SYS_io_uring_enter:
 	case SYS_io_uring_register:
@@ -126,8 +130,6 @@ enum touch touch_of(long number, const long argument[6], bool error_is_socket)
 {
 	enum touch touch = TOUCH_NOT;
 
-	if (number == SYS_splice || number == SYS_tee)
-		return touch_of_many(number, argument, error_is_socket);
 	if (is_connection(argument[0], error_is_socket))
 		touch = touch_of_first(number, argument);
 	return touch != TOUCH_NOT ? touch : touch_of_many(number, argument, error_is_socket);
