@@ -5,8 +5,9 @@
 
 #include "access.h"
 
+#include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
+#include <stdint.h>
 
 struct access_maker;
 
@@ -33,6 +34,13 @@ int access_add_file(struct access_maker *m, bool allow, const char *path,
 int access_add_text(struct access_maker *m, bool allow, const char *text, size_t size, const char *path,
                     void (*complain)(void *data, const char *path, int line, const char *text), void *data);
 
+/* How many rules were added so far for clients with an IP address, and how many for those of a path or abstract name. */
+struct access_fit {
+	size_t ip, local;
+};
+
+struct access_fit access_maker_fit(const struct access_maker *m);
+
 /* Compiles what was added, into sealed shared memory. NULL with errno. The maker is freed in any case. */
 struct access_list *access_make(struct access_maker *m);
 
@@ -46,11 +54,14 @@ struct access_list {
 struct access_list *access_list_hold(struct access_list *l);
 void access_list_release(struct access_list *l);
 
-/* Do both decide alike, rule by rule? NULL is no list. */
+/* Do both decide alike, rule by rule, wherever the rules stand? NULL is no list. */
 bool access_list_same(const struct access_list *a, const struct access_list *b);
 
-/* How many rules, and one of them for the log: "allow 192.0.2.0/24 (/etc/friends:17)". An unknown number gets a text too. */
+/* How many rules there are that can decide. */
 uint32_t access_list_rules(const struct access_list *l);
+struct access_fit access_list_fit(const struct access_list *l);
+
+/* One of them for the log: "allow 192.0.2.0/24 (/etc/friends:17)". An unknown number gets a text too. */
 void access_list_describe(const struct access_list *l, uint32_t rule, char *out, size_t size);
 
 #endif

@@ -11,6 +11,9 @@ int main(void)
 	SRunner *runner = srunner_create(NULL);
 
 	srunner_add_suite(runner, accept_suite());
+	srunner_add_suite(runner, access_suite());
+	srunner_add_suite(runner, access_list_suite());
+	srunner_add_suite(runner, access_rule_suite());
 	srunner_add_suite(runner, address_suite());
 	srunner_add_suite(runner, birth_suite());
 	srunner_add_suite(runner, board_suite());

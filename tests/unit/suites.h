@@ -6,6 +6,9 @@
 #include <check.h>
 
 Suite *accept_suite(void);
+Suite *access_suite(void);
+Suite *access_list_suite(void);
+Suite *access_rule_suite(void);
 Suite *address_suite(void);
 Suite *birth_suite(void);
 Suite *board_suite(void);
