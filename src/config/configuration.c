@@ -4,6 +4,7 @@
 #include "configuration.h"
 #include "document.h"
 #include "keys.h"
+#include "lists.h"
 #include "log.h"
 #include "meaning.h"
 #include "value.h"
@@ -124,7 +125,7 @@ static const struct service_config *find_service(const struct configuration *c, 
 }
 
 static int load_service(struct configuration *conf, const struct origin *o, const struct surroundings *around,
-                        struct complaints *complaints)
+                        struct shared_lists *lists, struct complaints *complaints)
 {
 	const struct service_config *twin = find_service(conf, o->own->title);
 	struct service_config **list = reallocarray(conf->services, conf->count + 1, sizeof(*list));
@@ -142,6 +143,7 @@ static int load_service(struct configuration *conf, const struct origin *o, cons
 		         twin->line);
 	read_service(c, o, complaints);
 	meaning_resolve(c, o, around, complaints);
+	lists_resolve(c, o, lists, complaints);
 	return 0;
 }
 
@@ -149,14 +151,16 @@ static void load_services(struct configuration *conf, const struct document *d, 
                           struct complaints *complaints)
 {
 	const struct section *defaults = find_defaults(d, complaints);
+	struct shared_lists lists = { 0 };
 
 	check_defaults(defaults, complaints);
 	for (size_t i = 0; i < d->count; i++) {
 		const struct origin o = { .own = &d->sections[i], .defaults = defaults };
 
-		if (strcmp(o.own->name, "service") == 0 && load_service(conf, &o, around, complaints) < 0)
+		if (strcmp(o.own->name, "service") == 0 && load_service(conf, &o, around, &lists, complaints) < 0)
 			complain(complaints, NULL, 0, "%s", strerror(ENOMEM));
 	}
+	lists_release(&lists);
 }
 
 /* Two services on one address would fight for it at bind; one of them is a mistake that can be told now, and where. */
@@ -388,6 +392,10 @@ static void compare_meanings(const struct service_config *a, const struct servic
 		name_it(f, "the place of the program");
 	if (same_text(a->when_full, b->when_full) && !same_answer(&a->answer_full, &b->answer_full))
 		name_it(f, "the text of when-full");
+	if (same_list(a->allow, b->allow) && same_list(a->deny, b->deny) && !access_list_same(a->access, b->access))
+		name_it(f, "the content of allow and deny");
+	if (same_list(a->proxy.from, b->proxy.from) && !access_list_same(a->proxy_from, b->proxy_from))
+		name_it(f, "the content of proxy-protocol.from");
 	if (same_text(a->when_denied, b->when_denied) && !same_answer(&a->answer_denied, &b->answer_denied))
 		name_it(f, "the text of when-denied");
 	if (same_text(a->when_limited, b->when_limited) && !same_answer(&a->answer_limited, &b->answer_limited))

@@ -153,6 +153,8 @@ static void release_resolved(struct service_config *c)
 	free(c->answer_denied.text);
 	free(c->answer_limited.text);
 	free(c->welcome.text);
+	access_list_release(c->access);
+	access_list_release(c->proxy_from);
 }
 
 void service_config_release(struct service_config *c)

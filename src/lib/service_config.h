@@ -8,6 +8,7 @@
 #ifndef SERVICE_CONFIG_H
 #define SERVICE_CONFIG_H
 
+#include "access_list.h"
 #include "resolve.h"
 #include "worker.h"
 
@@ -163,6 +164,8 @@ struct service_config {
 	size_t environment_count;
 	struct answer answer_full, answer_denied, answer_limited;
 	struct answer welcome; /* the text of banner; ANSWER_TEXT or nothing */
+	struct access_list *access;     /* of allow and deny; NULL: neither was given, everybody may come */
+	struct access_list *proxy_from; /* whose PROXY header is taken; NULL: nobody's */
 };
 
 /* A service with every default of preforkd.conf(5) and nothing else. NULL with errno ENOMEM. */

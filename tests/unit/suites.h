@@ -22,6 +22,7 @@ Suite *holder_suite(void);
 Suite *kernel_suite(void);
 Suite *keys_suite(void);
 Suite *listener_suite(void);
+Suite *lists_suite(void);
 Suite *log_suite(void);
 Suite *meaning_suite(void);
 Suite *plan_suite(void);
