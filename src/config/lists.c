@@ -6,14 +6,14 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct resolving {
 	struct service_config *c;
 	const struct origin *origin;
 	struct complaints *complaints;
-	struct access_fit comes; /* which sorts of clients there are */
-	bool bad;
+	bool bad; /* something in the list at hand */
 };
 
 static const struct setting *find(const struct resolving *r, const char *name)
@@ -39,49 +39,6 @@ __attribute__((format(printf, 4, 5))) static void object(struct resolving *r, co
 	r->bad = true;
 }
 
-/* Rules that nobody can fit are a mistake, and one that may lock everybody out */
-
-/* With a PROXY header a client may have any address, whatever it is that the proxy connects to. */
-static struct access_fit who_comes(const struct service_config *c, bool proxied)
-{
-	struct access_fit comes = { c->endpoint_count == 0 || proxied, c->endpoint_count == 0 };
-
-	for (size_t i = 0; i < c->endpoint_count; i++)
-		if (address_family(&c->endpoints[i].endpoint.address) == AF_UNIX)
-			comes.local = 1;
-		else
-			comes.ip = 1;
-	return comes;
-}
-
-static bool fits_nobody(const struct resolving *r, const struct access_fit *rules)
-{
-	bool ip = rules->ip > 0 && r->comes.ip, local = rules->local > 0 && r->comes.local;
-
-	return rules->ip + rules->local > 0 && !ip && !local;
-}
-
-static const char *what_comes(const struct resolving *r)
-{
-	return r->comes.ip ? "no address of listen is a path or an abstract name; write an IP address or a prefix"
-	                   : "each address of listen is a path or an abstract name; write unix:uid=USER or unix:gid=GROUP";
-}
-
-static void check_entry(struct resolving *r, const struct setting *s, size_t n, const struct access_fit *rules)
-{
-	if (fits_nobody(r, rules))
-		object(r, s, n, "%s fits no client: %s", s->values[n], what_comes(r));
-}
-
-/* A list in `defaults` may have rules for all sorts of services, but an allow that has none for this one shuts it. */
-static void check_inherited(struct resolving *r, const struct setting *s, const struct access_fit *rules)
-{
-	if (!fits_nobody(r, rules))
-		return;
-	complain(r->complaints, r->c->file, r->c->line, "service %s: %s of defaults (%s:%d) fits no client: %s", r->c->name, s->key->name,
-	         s->file, s->line, what_comes(r));
-}
-
 /* Entries */
 
 struct place {
@@ -104,122 +61,152 @@ static void object_to_file(void *data, const char *path, int line, const char *t
 
 static void add_entry(struct resolving *r, struct access_maker *m, const struct setting *s, size_t n, bool allow)
 {
-	const char *text = s->values[n], *path = text + strlen("file:");
+	const char *text = s->values[n];
 	struct place here = { r, s, n };
 	char why[256];
 
-	if (strncmp(text, "file:", strlen("file:")) != 0) {
-		if (access_add(m, allow, text, s->file, s->lines[n], why, sizeof(why)) < 0)
-			object(r, s, n, "%s", why);
-	} else if (path[0] != '/') {
-		object(r, s, n, "\"%s\" is no absolute path; write file:/PATH", path);
-	} else {
-		access_add_file(m, allow, path, object_to_file, &here);
-	}
+	if (strncmp(text, "file:/", 6) == 0)
+		access_add_file(m, allow, text + 5, object_to_file, &here);
+	else if (strncmp(text, "file:", 5) == 0)
+		object(r, s, n, "\"%s\" is no absolute path; write file:/PATH", text + 5);
+	else if (access_add(m, allow, text, s->file, s->lines[n], why, sizeof(why)) < 0)
+		object(r, s, n, "%s", why);
 }
 
-static struct access_fit since(const struct access_maker *m, struct access_fit before)
+static void add_setting(struct resolving *r, struct access_maker *m, const struct setting *s, bool allow, struct access_fit *fits)
 {
-	const struct access_fit now = access_maker_fit(m);
-
-	return (struct access_fit){ now.ip - before.ip, now.local - before.local };
-}
-
-static struct access_fit add_setting(struct resolving *r, struct access_maker *m, const struct setting *s, bool allow)
-{
-	const struct access_fit before = access_maker_fit(m);
-
 	for (size_t i = 0; s && i < s->count; i++) {
-		const struct access_fit so_far = access_maker_fit(m);
-		struct access_fit added;
+		const struct access_fit before = access_maker_fit(m);
+		struct access_fit after;
 
 		add_entry(r, m, s, i, allow);
-		added = since(m, so_far);
-		if (is_own(r, s))
-			check_entry(r, s, i, &added);
+		after = access_maker_fit(m);
+		fits[i] = (struct access_fit){ after.ip - before.ip, after.local - before.local };
 	}
-	return since(m, before);
 }
 
 /* Lists */
 
-static struct shared_list make(struct resolving *r, const struct setting *allow, const struct setting *deny)
+static size_t count_of(const struct setting *s)
 {
-	struct access_maker *m = access_maker_new();
-	struct shared_list made = { .made = true };
+	return s ? s->count : 0;
+}
 
-	if (m) {
-		made.allowed = add_setting(r, m, allow, true);
-		add_setting(r, m, deny, false);
+static struct made_list make(struct resolving *r, const struct setting *allow, const struct setting *deny)
+{
+	struct made_list made = { .made = true };
+	struct access_maker *m = access_maker_new();
+
+	made.fits = calloc(count_of(allow) + count_of(deny) + 1, sizeof(*made.fits));
+	if (m && made.fits) {
+		add_setting(r, m, allow, true, made.fits);
+		add_setting(r, m, deny, false, made.fits + count_of(allow));
 	}
-	if (m && r->bad) {
-		access_maker_free(m);
-		return made;
+	if (m && made.fits && !r->bad) {
+		made.list = access_make(m);
+		m = NULL;
 	}
-	made.list = m ? access_make(m) : NULL;
-	if (!made.list)
+	if (!made.list && !r->bad)
 		object(r, allow ? allow : deny, 0, "cannot make the list: %s", strerror(errno));
+	access_maker_free(m);
 	return made;
 }
 
-static struct access_list *resolve(struct resolving *r, const struct setting *allow, const struct setting *deny,
-                                   struct shared_list *shared)
+static void release_made(struct made_list *made)
 {
-	struct shared_list made;
-
-	if (is_own(r, allow) || is_own(r, deny)) {
-		made = make(r, allow, deny);
-	} else {
-		if (!shared->made)
-			*shared = make(r, allow, deny);
-		made = *shared;
-		if (made.list)
-			access_list_hold(made.list);
-	}
-	if (allow && !is_own(r, allow))
-		check_inherited(r, allow, &made.allowed);
-	return made.list;
+	access_list_release(made->list);
+	free(made->fits);
+	*made = (struct made_list){ 0 };
 }
 
-static void resolve_access(struct resolving *r, struct shared_lists *shared)
+/* A rule that nobody can fit is a mistake, and one that may lock everybody out. */
+
+/* With a PROXY header a client may have any address, whatever it is that the proxy connects to. */
+static struct access_fit who_comes(const struct service_config *c, bool proxied)
+{
+	struct access_fit comes = { c->endpoint_count == 0 || proxied, c->endpoint_count == 0 };
+
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		if (address_family(&c->endpoints[i].endpoint.address) == AF_UNIX)
+			comes.local = 1;
+		else
+			comes.ip = 1;
+	return comes;
+}
+
+/* A file may have rules for several services, so one that fits is enough. */
+static bool fits_nobody(const struct access_fit *rules, const struct access_fit *comes)
+{
+	return (rules->ip || rules->local) && !(rules->ip && comes->ip) && !(rules->local && comes->local);
+}
+
+static void check_fit(struct resolving *r, const struct setting *s, const struct access_fit *fits, const struct access_fit *comes)
+{
+	const char *why = comes->ip ? "no address of its listen is a path or an abstract name; write an IP address or a prefix"
+	                            : "each address of its listen is a path or an abstract name; write unix:uid=USER or unix:gid=GROUP";
+
+	for (size_t i = 0; i < count_of(s); i++)
+		if (fits_nobody(&fits[i], comes))
+			object(r, s, i, "%s fits no client of service %s: %s%s", s->values[i], r->c->name, why,
+			       is_own(r, s) ? "" : "; what stands in defaults can be replaced in the service");
+}
+
+static struct access_list *resolve(struct resolving *r, const struct setting *allow, const struct setting *deny,
+                                   const struct access_fit *comes, struct made_list *shared)
+{
+	bool own = is_own(r, allow) || is_own(r, deny);
+	struct made_list alone = { 0 }, *made = own ? &alone : shared;
+	struct access_list *list;
+
+	if (!made->made)
+		*made = make(r, allow, deny);
+	if (made->fits) {
+		check_fit(r, allow, made->fits, comes);
+		check_fit(r, deny, made->fits + count_of(allow), comes);
+	}
+	list = made->list ? access_list_hold(made->list) : NULL;
+	if (own)
+		release_made(made);
+	return list;
+}
+
+static void resolve_access(struct resolving *r, struct made_list *shared)
 {
 	const struct setting *allow = find(r, "allow"), *deny = find(r, "deny");
+	const struct access_fit comes = who_comes(r->c, r->c->proxy.mode != PROXY_OFF);
 
-	r->comes = who_comes(r->c, r->c->proxy.mode != PROXY_OFF);
 	r->bad = false;
 	if (allow && allow->count == 0)
 		object(r, allow, 0, "an empty list, by which nobody could connect; write who may, or leave it out");
 	else if (allow || deny)
-		r->c->access = resolve(r, allow, deny, &shared->access);
+		r->c->access = resolve(r, allow, deny, &comes, shared);
 }
 
-static void resolve_from(struct resolving *r, struct shared_lists *shared)
+static void resolve_from(struct resolving *r, struct made_list *shared)
 {
+	static const struct access_fit anybody = { 1, 1 };
 	const struct setting *mode = find(r, "proxy-protocol.mode"), *from = find(r, "proxy-protocol.from");
+	const struct access_fit comes = who_comes(r->c, false);
 	bool on = r->c->proxy.mode != PROXY_OFF;
 
-	/* While it is off, nobody comes to whom the list is applied, so any rule will do. */
-	r->comes = on ? who_comes(r->c, false) : (struct access_fit){ 1, 1 };
 	r->bad = false;
 	if (from && from->count > 0)
-		r->c->proxy_from = resolve(r, from, NULL, &shared->from);
+		r->c->proxy_from = resolve(r, from, NULL, on ? &comes : &anybody, shared);
 	else if (on && mode)
-		object(r, mode, 0, "no sender is trusted; write %s",
-		       r->comes.ip ? "from = { \"127.0.0.1\" } (\"0.0.0.0/0\", \"::/0\" if it must be everyone)"
-		                   : "from = { \"unix:uid=USER\" }");
+		object(r, mode, 0, "no sender is trusted; name those who are, as in from = { %s",
+		       comes.ip ? "\"127.0.0.1\" }, or { \"0.0.0.0/0\", \"::/0\" } if it must be everyone" : "\"unix:uid=USER\" }");
 }
 
 void lists_resolve(struct service_config *c, const struct origin *o, struct shared_lists *shared, struct complaints *complaints)
 {
 	struct resolving r = { .c = c, .origin = o, .complaints = complaints };
 
-	resolve_access(&r, shared);
-	resolve_from(&r, shared);
+	resolve_access(&r, &shared->access);
+	resolve_from(&r, &shared->from);
 }
 
 void lists_release(struct shared_lists *shared)
 {
-	access_list_release(shared->access.list);
-	access_list_release(shared->from.list);
-	*shared = (struct shared_lists){ 0 };
+	release_made(&shared->access);
+	release_made(&shared->from);
 }

@@ -7,15 +7,15 @@
 #include "meaning.h"
 
 /* A list that comes from `defaults` alone is the same for every service that has it: made once, held by all. */
-struct shared_list {
+struct made_list {
 	bool made;
 	struct access_list *list;
-	struct access_fit allowed;
+	struct access_fit *fits; /* what the entries are for: those of allow, then those of deny */
 };
 
 /* All zero at first. */
 struct shared_lists {
-	struct shared_list access, from;
+	struct made_list access, from;
 };
 
 /* Makes c->access and c->proxy_from; the endpoints are known by now. What is wrong goes to complaints, each with its place. */

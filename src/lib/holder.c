@@ -88,19 +88,19 @@ static unsigned long find_unix(const struct address *a)
 	return found;
 }
 
-static bool has_open(const char *pid, const char *wanted)
+static bool has_open(pid_t pid, const char *wanted)
 {
 	char path[PATH_MAX], link[64];
 	struct dirent *entry;
 	bool found = false;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	dir = opendir(path);
 	while (dir && !found && (entry = readdir(dir))) {
 		ssize_t length;
 
-		snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, entry->d_name);
+		snprintf(path, sizeof(path), "/proc/%d/fd/%s", (int)pid, entry->d_name);
 		length = readlink(path, link, sizeof(link) - 1);
 		if (length <= 0)
 			continue;
@@ -126,25 +126,51 @@ static void read_command(struct holder *h)
 		fclose(f);
 }
 
-/* The oldest process that has the socket: a server before its children, as a rule. */
-static int find_owner(unsigned long inode, struct holder *h)
+static pid_t parent_of(pid_t pid)
 {
-	char wanted[64];
+	char path[64], line[512] = "";
+	const char *command;
+	int parent = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	/* "PID (COMMAND) STATE PARENT ...", where the command may have parentheses too */
+	if (f && fgets(line, sizeof(line), f) && (command = strrchr(line, ')')))
+		sscanf(command, ") %*c %d", &parent);
+	if (f)
+		fclose(f);
+	return (pid_t)parent;
+}
+
+static pid_t find_process(const char *wanted)
+{
 	struct dirent *entry;
+	pid_t found = 0;
 	DIR *dir = opendir("/proc");
 
-	h->pid = 0;
-	snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
-	while (dir && (entry = readdir(dir))) {
-		long pid = strtol(entry->d_name, NULL, 10);
+	while (dir && found == 0 && (entry = readdir(dir))) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
 
-		if (pid > 0 && (h->pid == 0 || pid < h->pid) && has_open(entry->d_name, wanted))
-			h->pid = (pid_t)pid;
+		if (pid > 0 && has_open(pid, wanted))
+			found = pid;
 	}
 	if (dir)
 		closedir(dir);
+	return found;
+}
+
+/* A server rather than its children, which share the socket. Numbers say nothing of that: they begin again some day. */
+static int find_owner(unsigned long inode, struct holder *h)
+{
+	char wanted[64];
+
+	snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
+	h->pid = find_process(wanted);
 	if (h->pid == 0)
 		return 0;
+	for (pid_t pid = parent_of(h->pid); pid > 0 && has_open(pid, wanted); pid = parent_of(pid))
+		h->pid = pid;
 	read_command(h);
 	return 1;
 }

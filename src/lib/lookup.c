@@ -62,10 +62,10 @@ static bool is_name(const char *text, ssize_t length)
 	return true;
 }
 
-/* MSG_TRUNC makes a message that is too long tell its length. */
+/* What is too long fills all of it and is no name. */
 static bool receive(int fd, char *name)
 {
-	ssize_t length = kernel_receive(fd, name, HOST_NAME, MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t length = kernel_receive(fd, name, HOST_NAME, MSG_DONTWAIT);
 
 	if (!is_name(name, length))
 		return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Clients for the tests, all on 127.0.0.1 (or a path, where PORT begins with a slash or @).
+ * Clients for the tests, all on 127.0.0.1 (or a path, where PORT begins with a slash or @). SOURCE in the environment is the address
+ * that they come from.
  *
  * client talk PORT              sends standard input, shuts down writing, prints the answer up to its end
  * client hammer PORT N C        N connections, C at a time: each sends a line and must get it back, then the end
@@ -19,6 +20,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -67,13 +69,25 @@ static void set_target(const char *text)
 	target.length = sizeof(target.address.v4);
 }
 
+static int bind_source(int fd)
+{
+	const char *source = getenv("SOURCE");
+	struct sockaddr_in address = { .sin_family = AF_INET };
+
+	if (!source || target.address.any.sa_family != AF_INET)
+		return 0;
+	if (inet_pton(AF_INET, source, &address.sin_addr) != 1)
+		return -1;
+	return bind(fd, (struct sockaddr *)&address, sizeof(address));
+}
+
 static int dial(int flags)
 {
 	int fd = socket(target.address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 
 	if (fd < 0)
 		return -1;
-	if (connect(fd, &target.address.any, target.length) == 0 || errno == EINPROGRESS)
+	if (bind_source(fd) == 0 && (connect(fd, &target.address.any, target.length) == 0 || errno == EINPROGRESS))
 		return fd;
 	perror("connect");
 	close(fd);

@@ -46,7 +46,7 @@ opened=$(grep -c 'log opened again' "$log")
 echo "# workers were renewed $opened times"
 ok "workers were renewed more than 100 times" test "$opened" -gt 100
 ok "no program was hit by a signal" not logged 'signalled by|signal='
-ok "every program ended with status 0" eval '[ "$(grep -c "exec: end .*status=0" "$log")" -eq $connections ]'
+ok "every program ended with status 0" await_count $connections 'exec: end .*status=0'
 ok "no worker died before it accepted" not logged 'died before|failing'
 ok "preforkd stops with status 0" eval 'kill $daemon; wait $daemon; status=$?; daemon=; [ $status -eq 0 ]'
 finish

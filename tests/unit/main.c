@@ -29,6 +29,7 @@ int main(void)
 	srunner_add_suite(runner, kernel_suite());
 	srunner_add_suite(runner, keys_suite());
 	srunner_add_suite(runner, listener_suite());
+	srunner_add_suite(runner, lists_suite());
 	srunner_add_suite(runner, log_suite());
 	srunner_add_suite(runner, lookup_suite());
 	srunner_add_suite(runner, meaning_suite());

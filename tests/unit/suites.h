@@ -24,6 +24,7 @@ Suite *hours_suite(void);
 Suite *kernel_suite(void);
 Suite *keys_suite(void);
 Suite *listener_suite(void);
+Suite *lists_suite(void);
 Suite *log_suite(void);
 Suite *lookup_suite(void);
 Suite *meaning_suite(void);

@@ -152,6 +152,11 @@ static const struct {
 	{ "deny ::/64,allow ::1", "::2", "deny ::/64 (list:1)" },
 	{ "allow 2001:db8::/32,deny 2001:db8::/33", "2001:db8:8000::", "allow 2001:db8::/32 (list:1)" },
 	{ "allow 2001:db8::/32,deny 2001:db8::/33", "2001:db8:7fff::", "deny 2001:db8::/33 (list:2)" },
+	{ "allow 2001:db8::/127,deny 2001:db8::1", "2001:db8::", "allow 2001:db8::/127 (list:1)" },
+	{ "allow 2001:db8::/127,deny 2001:db8::1", "2001:db8::1", "deny 2001:db8::1 (list:2)" },
+	{ "allow 2001:db8::/127,deny 2001:db8::1", "2001:db8::2", "refused" },
+	{ "allow 192.0.2.0/31,deny 192.0.2.1", "192.0.2.1", "deny 192.0.2.1 (list:2)" },
+	{ "allow 192.0.2.0/31,deny 192.0.2.1", "192.0.2.2", "refused" },
 	/* An IPv4-mapped client is an IPv4 one, also if nobody has unmapped it */
 	{ "deny 192.0.2.0/24", "::ffff:192.0.2.7", "deny 192.0.2.0/24 (list:1)" },
 	{ "deny ::ffff:192.0.2.0/120", "192.0.2.7", "deny 192.0.2.0/24 (list:1)" },

@@ -154,6 +154,33 @@ START_TEST(another_process_is_named)
 }
 END_TEST
 
+/* Whichever of them is found first. */
+START_TEST(a_server_is_named_and_not_its_child)
+{
+	struct address bound;
+	struct holder h = { 0 };
+	int fd = serve("127.0.0.1:0", &bound), hold[2];
+	pid_t pid;
+
+	prctl(PR_SET_NAME, "un) R 1 (it"); /* for the reader of /proc */
+	ck_assert_int_eq(pipe(hold), 0);
+	pid = fork();
+	if (pid == 0) {
+		char byte;
+
+		close(hold[1]);
+		_exit(read(hold[0], &byte, 1) == 0 ? 0 : 1);
+	}
+	ck_assert_int_eq(holder_find(&bound, false, &h), 1);
+	ck_assert_int_eq(h.pid, getpid());
+	close(fd);
+	ck_assert_int_eq(holder_find(&bound, false, &h), 1);
+	ck_assert_int_eq(h.pid, pid);
+	close(hold[1]);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
 /* As long as a path can be. */
 START_TEST(a_long_path_is_found)
 {
@@ -184,6 +211,7 @@ Suite *holder_suite(void)
 	tcase_add_loop_test(t, afterwards_nobody_is_found, 0, rows(table));
 	tcase_add_test(t, a_socket_that_does_not_listen_holds_nothing);
 	tcase_add_test(t, another_process_is_named);
+	tcase_add_test(t, a_server_is_named_and_not_its_child);
 	tcase_add_test(t, a_long_path_is_found);
 	suite_add_tcase(s, t);
 	return s;

@@ -196,6 +196,20 @@ START_TEST(who_gave_up_is_no_reason_to_die)
 }
 END_TEST
 
+START_TEST(who_does_not_listen_is_no_reason_to_die)
+{
+	const struct address a = given_address("127.0.0.1:1");
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0); /* others bring no SIGPIPE */
+	ck_assert_int_eq(shutdown(pair[0], SHUT_RD), 0);
+	request(&a.socket, a.length, &pair[1], 1);
+	check_name("127.0.0.1:1");
+	close(pair[0]);
+	close(pair[1]);
+}
+END_TEST
+
 START_TEST(a_door_that_is_none_is_the_end)
 {
 	ck_assert(!resolver_answer(-1));
@@ -213,6 +227,7 @@ Suite *resolver_suite(void)
 	tcase_add_loop_test(t, no_request_leaves_a_descriptor_behind, 0, rows(passed));
 	tcase_add_test(t, a_descriptor_that_is_no_socket_does_no_harm);
 	tcase_add_test(t, who_gave_up_is_no_reason_to_die);
+	tcase_add_test(t, who_does_not_listen_is_no_reason_to_die);
 	tcase_add_test(t, a_door_that_is_none_is_the_end);
 	suite_add_tcase(s, t);
 	return s;

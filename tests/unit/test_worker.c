@@ -1049,9 +1049,9 @@ START_TEST(want_of_descriptors_is_told_once_and_its_end_too)
 	ck_assert_int_eq(board_state(&master.board, 0), WORKER_IDLE);
 	feed(pid);
 	check_echo(c, "at last");
-	await_record(RECORD_START);
 	r = await_record(RECORD_WELL);
 	ck_assert_int_eq(r.pid, pid);
+	await_record(RECORD_START);
 	close(c);
 	await_record(RECORD_END);
 	await_state(0, WORKER_IDLE);
