@@ -21,6 +21,8 @@ programs=$builddir/programs
 T=$(mktemp -d "${TMPDIR:-/tmp}/preforkd-test.XXXXXX") || exit 99
 chmod 755 "$T"
 log=$T/log
+# Every user may read it there.
+cp "$LIBRARY" "$T/preload.so" && PREFORK_LIBRARY=$T/preload.so && export PREFORK_LIBRARY || exit 99
 count=0
 failed=0
 daemon=

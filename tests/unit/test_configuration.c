@@ -478,6 +478,8 @@ static const struct {
 	{ "workers.max-connections", "0", "1000" },
 	{ "workers.recycle-jitter", "0", "\"50%\"" },
 	{ "workers.idle-timeout", "0", "1min" },
+	{ "launch", "preexec", "forkserver" },
+	{ "stop-at", "first-io", "first-write" },
 	{ "when-full", "close", "reset" },
 	{ "allow", "{ \"127.0.0.1\" }", "{ \"127.0.0.0/8\", \"::1\" }" },
 	{ "deny", "{ \"192.0.2.0/24\" }", "{ }" },
