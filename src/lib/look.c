@@ -80,8 +80,6 @@ static struct plan make_plan(struct pool *p, int room)
 
 static void spawn(struct pool *p, int n)
 {
-	if (n > 0)
-		launching_look(p);
 	for (int i = 0; i < n; i++) {
 		if (pool_spawn(p, false) < 0) {
 			server_fork_failed(p->service->server, errno);
@@ -152,10 +150,9 @@ static void act(struct pool *p, int room)
 {
 	struct plan plan;
 
-	if (is_successor(p)) {
-		launching_look(p);
+	launching_look(p);
+	if (is_successor(p))
 		return;
-	}
 	plan = make_plan(p, room);
 
 	spawn(p, plan.fork);

@@ -390,8 +390,10 @@ static void start_template(struct pool *p)
 		t->process = pool_spawn_template(p, t->brief, t->theirs);
 	if (!t || !t->process) {
 		template_failed(p, strerror(errno));
-		if (t)
+		if (t) {
 			end_template(t);
+			free_if_over(t);
+		}
 		return;
 	}
 	t->process->by = t;

@@ -2,8 +2,6 @@
 /* The worker has a connection: the program finds it on 0 and 1, what tells about it in its environment, and nothing of ours. */
 #include "image.h"
 
-#include <sys/prctl.h>
-
 static struct variables variables;
 
 /* In the array that the kernel made there is room for them. A program that has copied its environment by now does not see them. */
@@ -40,5 +38,4 @@ void become_program(void)
 	forget(w->admission.sources.header, b->sources.size);
 	forget(w->admission.access, b->access.size);
 	forget(w->admission.proxy_from, b->proxy_from.size);
-	kernel_prctl(PR_SET_DUMPABLE, 1);
 }

@@ -242,9 +242,12 @@ static void execute(struct call *c)
 	int at = c->number == SYS_execveat ? 3 : 2;
 	char **carried = carry_environment((char *const *)c->argument[at], list, CARRIED_MAX);
 
-	if (carried)
+	if (carried) {
 		c->argument[at] = (long)carried;
+		keep_over_exec(true);
+	}
 	give(c, make(c));
+	keep_over_exec(false);
 }
 
 /* The program is where it was to stop. What comes back is a process with a connection, which makes its call again. */

@@ -139,7 +139,7 @@ static bool look_at(int fd, void *data)
 	return !*why;
 }
 
-static bool has_timer(void)
+bool has_timer(void)
 {
 	struct itimerval value;
 	char text[256];

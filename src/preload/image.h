@@ -38,7 +38,6 @@ struct image {
 	char **envp; /* as the kernel gave it, our own variables taken out */
 	struct image_file files[FILES_MAX];
 	unsigned file_count;
-	bool stopped;
 };
 
 extern struct image image;
@@ -68,6 +67,7 @@ void stop(enum stop_at where);
 /* Why this image cannot be forked, or NULL. Fills image.files and how many threads there are. */
 const char *examine(uint32_t *threads);
 uint32_t memory_in_use(void);
+bool has_timer(void);
 
 /* The worker's files become its own; a negative errno if one cannot. */
 int reopen_files(void);
@@ -85,8 +85,11 @@ static inline bool is_ours(long fd)
 	return image.brief && fd >= image.brief->first && fd <= image.brief->last;
 }
 
-/* For execve before the stop: the environment with the library in it again. */
+/* For execve before the stop: the environment with the library in it again; NULL if there is no room. */
 #define CARRIED_MAX 1024
 char **carry_environment(char *const *envp, char **list, size_t size);
+
+/* What is ours goes into the image that an execve makes, or not: a child that the program makes for itself has nothing of it. */
+void keep_over_exec(bool keep);
 
 #endif

@@ -198,6 +198,12 @@ char **carry_environment(char *const *envp, char **list, size_t size)
 	return list;
 }
 
+void keep_over_exec(bool keep)
+{
+	for (int fd = image.brief->first; fd <= image.brief->last; fd++)
+		kernel_fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
+}
+
 static void start(int argc, char **argv, char **envp)
 {
 	int fd = clean_environment(envp);
@@ -210,6 +216,10 @@ static void start(int argc, char **argv, char **envp)
 	image.brief = read_brief(fd);
 	if (!image.brief || !make_worker(image.brief))
 		kernel_exit(WORKER_EXIT_FAILED);
+	keep_over_exec(false);
+	kernel_prctl(PR_SET_PDEATHSIG, SIGKILL); /* until the process is a worker, or its program's own */
+	if (kernel_getppid() != image.worker.master)
+		kernel_exit(0);
 	tell_master(NEWS_LOADED, image.worker.slot, 0, NULL);
 	if (image.brief->stop_at == STOP_MAIN)
 		stop(STOP_MAIN);

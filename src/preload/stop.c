@@ -118,9 +118,6 @@ static void be_template(void)
 	struct order o;
 	ssize_t n;
 
-	kernel_prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (kernel_getppid() != image.worker.master)
-		kernel_exit(0);
 	for (;;) {
 		n = kernel_receive(image.brief->news, &o, sizeof(o), 0);
 		if (n == -EINTR)
@@ -175,16 +172,29 @@ static bool is_shared(enum stop_at where)
 	kernel_exit(0);
 }
 
+/* The process itself becomes a worker. A timer of the program would run out while it waits. */
+static void wait_alone(enum stop_at where)
+{
+	if (where != STOP_MAIN && has_timer()) {
+		tell_master(NEWS_EARLY, image.worker.slot, 0, "it has a timer running");
+		kernel_exit(0);
+	}
+	wait_for_connection(&image.worker);
+}
+
 void stop(enum stop_at where)
 {
-	image.stopped = true;
+	int dumpable = kernel_prctl(PR_GET_DUMPABLE, 0);
+
 	keep_signals();
 	kernel_prctl(PR_SET_DUMPABLE, 0); /* another process of this user could take the listener */
 	if (image.brief->launch == LAUNCH_FORKSERVER && is_shared(where))
 		be_template();
 	else
-		wait_for_connection(&image.worker);
+		wait_alone(where);
 	become_program();
+	if (dumpable == 1)
+		kernel_prctl(PR_SET_DUMPABLE, 1);
 	give_signals_back();
 	dispatch_end();
 }
