@@ -57,6 +57,9 @@ struct decision {
 	size_t header_size;       /* bytes of a header that were taken from the connection */
 };
 
+/* To be called before the worker is idle. */
+void admission_prepare(const struct admission *a);
+
 /*
  * Decides about the connection c, whose addresses may change by it to those that a PROXY header tells. When it is admitted, the slot's
  * hold says what was counted for it.

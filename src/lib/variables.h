@@ -21,7 +21,8 @@
 struct connection {
 	int fd;
 	uint64_t id;    /* the socket's cookie: no other socket has it until the machine is started again */
-	uint64_t since; /* when it was accepted: milliseconds of the monotonic clock */
+	uint64_t accepted; /* when: nanoseconds of the monotonic clock */
+	uint64_t since;    /* the same in milliseconds */
 	uint32_t others; /* how many connections its client has on this listener besides */
 	struct address peer;
 	struct address local;

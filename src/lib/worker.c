@@ -121,6 +121,7 @@ bool worker_enter(struct worker *w)
 		worker_fail(w, STEP_PARENT, -error);
 	if (kernel_getppid() != w->master) /* it died before the call */
 		return false;
+	admission_prepare(&w->admission);
 	return board_change(&w->board, w->slot, WORKER_STARTING, WORKER_IDLE) && is_wanted(w);
 }
 
@@ -197,7 +198,8 @@ static void ask_waited(struct worker *w)
 static void take(struct worker *w, int fd)
 {
 	w->connection.fd = fd;
-	w->connection.since = kernel_now();
+	w->connection.accepted = kernel_now_ns();
+	w->connection.since = w->connection.accepted / 1000000;
 	w->serving = false;
 	atomic_store_explicit(&w->board.slot[w->slot].since, w->connection.since, memory_order_relaxed);
 	if (!board_change(&w->board, w->slot, WORKER_IDLE, WORKER_BUSY)) {
