@@ -27,6 +27,7 @@ int main(void)
 	srunner_add_suite(runner, log_suite());
 	srunner_add_suite(runner, meaning_suite());
 	srunner_add_suite(runner, plan_suite());
+	srunner_add_suite(runner, processes_suite());
 	srunner_add_suite(runner, queue_suite());
 	srunner_add_suite(runner, received_suite());
 	srunner_add_suite(runner, resolve_suite());

@@ -22,6 +22,7 @@ Suite *listener_suite(void);
 Suite *log_suite(void);
 Suite *meaning_suite(void);
 Suite *plan_suite(void);
+Suite *processes_suite(void);
 Suite *queue_suite(void);
 Suite *received_suite(void);
 Suite *resolve_suite(void);
