@@ -48,6 +48,8 @@ struct record {
 	uint64_t id;    /* the connection's */
 	uint64_t at;    /* milliseconds of the monotonic clock */
 	struct address peer;
+	struct flow flow; /* of a start, where the service has a first-byte-limit: the socket's own ends */
+	uint32_t header;  /* bytes that the worker itself has read from the connection: a PROXY header */
 	int32_t peer_pid; /* of a path or abstract listener's client, else 0 */
 	uint32_t peer_uid;
 };

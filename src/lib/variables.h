@@ -24,6 +24,8 @@ struct connection {
 	uint32_t others; /* how many connections its client has on this listener besides */
 	struct address peer;
 	struct address local;
+	struct flow flow; /* the socket's own ends, whatever a PROXY header says of peer and local */
+	uint32_t header;  /* bytes of a PROXY header that were read */
 	struct { /* AF_UNIX: who called connect(2) */
 		pid_t pid;
 		uid_t uid;

@@ -45,16 +45,24 @@ static void tell(const struct worker *w, enum record_kind kind, enum refusal ref
 	r.id = c->id;
 	r.at = kind == RECORD_START ? c->since : kernel_now();
 	r.peer = c->peer;
+	r.flow = c->flow;
+	r.header = c->header;
 	r.peer_pid = c->credentials.pid;
 	r.peer_uid = c->credentials.uid;
 	if (kernel_write(w->record, &r, sizeof(r)) == -EAGAIN)
 		atomic_fetch_add(&w->board.header->dropped, 1);
 }
 
-/* The pipe may be full: then the master has not looked yet and will. */
+/*
+ * The pipe may be full: then the master has not looked yet and will. It ceases to watch in this order: it says so, then it looks
+ * whether anybody is busy. A worker is busy first and then reads what it says: one of the two sees the other.
+ */
 static void wake(const struct worker *w)
 {
-	if (w->wake >= 0 && board_idle_below(&w->board, atomic_load(&w->board.header->wake_below)))
+	const struct board_header *header = w->board.header;
+	bool unwatched = w->limited && !atomic_load(&header->watched);
+
+	if (w->wake >= 0 && (unwatched || board_idle_below(&w->board, atomic_load(&header->wake_below))))
 		kernel_write(w->wake, "", 1);
 }
 
@@ -146,12 +154,15 @@ static void identify(struct worker *w)
 		kernel_getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &c->credentials, &length);
 	}
 	address_unmap(&c->peer);
-	if (w->sets & VARIABLES_UCSPI) {
+	c->local.length = 0;
+	if (w->sets & VARIABLES_UCSPI || w->flow) {
 		c->local.length = sizeof(c->local.socket);
 		if (kernel_getsockname(c->fd, &c->local.socket.any, &c->local.length) < 0)
 			c->local.length = 0;
 		address_unmap(&c->local);
 	}
+	if (w->flow)
+		address_flow(&c->local, &c->peer, &c->flow);
 }
 
 static void enter_on_board(struct worker *w)
@@ -160,7 +171,7 @@ static void enter_on_board(struct worker *w)
 	uint32_t source = source_of(&w->connection);
 
 	atomic_store(&b->source[w->slot], source);
-	atomic_store_explicit(&b->slot[w->slot].since, w->connection.since, memory_order_relaxed);
+	atomic_store_explicit(&b->slot[w->slot].id, w->connection.id, memory_order_relaxed);
 	atomic_store_explicit(&b->slot[w->slot].served, ++w->served, memory_order_relaxed);
 	w->connection.others = w->sets & VARIABLES_UCSPI ? board_same_source(b, w->slot, source) : 0;
 }
@@ -169,6 +180,9 @@ static void take(struct worker *w, int fd)
 {
 	w->connection.fd = fd;
 	w->connection.since = kernel_now();
+	w->connection.header = 0;
+	/* First the time, then the state: a busy slot never shows that of the connection before. */
+	atomic_store(&w->board.slot[w->slot].since, w->connection.since);
 	if (!board_change(&w->board, w->slot, WORKER_IDLE, WORKER_BUSY)) {
 		await_signal();
 		board_set(&w->board, w->slot, WORKER_BUSY);
@@ -319,6 +333,6 @@ bool worker_finish(struct worker *w)
 		tell(w, RECORD_END, 0, 0);
 	if (w->leaving || (w->limit && w->served >= w->limit))
 		return false;
-	board_set(&w->board, w->slot, WORKER_IDLE);
-	return is_wanted(w);
+	/* The master may just be ending the connection, and with it this worker. */
+	return board_change(&w->board, w->slot, WORKER_BUSY, WORKER_IDLE) && is_wanted(w);
 }
