@@ -9,6 +9,8 @@
 #define POOL_H
 
 #include "board.h"
+#include "deadline.h"
+#include "keep.h"
 #include "listener.h"
 #include "log.h"
 #include "plan.h"
@@ -31,6 +33,9 @@ struct pool_worker {
 	uint32_t slot;
 	bool usher;
 	bool signalled; /* it was asked to retire */
+	struct deadline deadline;
+	TAILQ_ENTRY(pool_worker) next_kept; /* see keep.h */
+	enum keeping keeping;
 	int64_t born;   /* ms */
 	struct {
 		bool open;
@@ -39,6 +44,8 @@ struct pool_worker {
 		struct address peer;
 		int32_t peer_pid;
 		uint32_t peer_uid;
+		struct flow flow;
+		uint32_t header; /* bytes that the worker has read */
 	} connection; /* as its record told */
 };
 
@@ -76,6 +83,7 @@ struct pool {
 	struct ev_io on_wake, on_record, on_client;
 	struct ev_timer look;  /* the plan wants to look again */
 	struct ev_timer quiet; /* runs while wakes are not listened to */
+	struct ev_timer deadline; /* runs while a worker may be busy, if there is a limit in time */
 	unsigned news;         /* counts what the master did for this pool */
 	int idle_wakes;        /* wakes in a row after which it did nothing */
 
@@ -125,6 +133,9 @@ void pool_end_listener(struct pool *p);
 
 /* A signal for the process group of every worker, whatever it is doing. */
 void pool_signal(struct pool *p, int sig);
+
+/* The same for one of them. It is not reaped yet: so the group is its own. */
+void pool_signal_worker(const struct pool_worker *worker, int sig);
 
 /* A worker of this pool has ended and is forgotten; its slot is free again. */
 void pool_worker_gone(struct pool_worker *worker);

@@ -47,6 +47,8 @@ static void start(struct pool_worker *w, const struct record *r)
 	w->connection.peer = r->peer;
 	w->connection.peer_pid = r->peer_pid;
 	w->connection.peer_uid = r->peer_uid;
+	w->connection.flow = r->flow;
+	w->connection.header = r->header;
 	if (!(w->pool->config->log_connections & LOG_CONNECTIONS_START))
 		return;
 	format_peer(&r->peer, r->peer_pid, r->peer_uid, peer, sizeof(peer));

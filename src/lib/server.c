@@ -22,7 +22,6 @@ static int pid_order(const struct pool_worker *a, const struct pool_worker *b)
 	return (a->pid > b->pid) - (a->pid < b->pid);
 }
 
-RB_PROTOTYPE(pool_worker_tree, pool_worker, by_pid, pid_order)
 RB_GENERATE(pool_worker_tree, pool_worker, by_pid, pid_order)
 
 void server_enter_worker(struct server *s, struct pool_worker *worker)
@@ -298,6 +297,8 @@ int server_init(struct server *s, struct ev_loop *loop)
 	ev_timer_init(&s->deadline, on_deadline, 0., 0.);
 	ev_prepare_init(&s->sweep, on_sweep);
 	s->drain.data = s->fork_pause.data = s->deadline.data = s->sweep.data = s;
+	keep_init(s);
+	leftovers_init(s);
 	ev_prepare_start(loop, &s->sweep);
 	return 0;
 }
@@ -318,6 +319,8 @@ void server_free(struct server *s)
 	ev_timer_stop(s->loop, &s->drain);
 	ev_timer_stop(s->loop, &s->fork_pause);
 	ev_timer_stop(s->loop, &s->deadline);
+	keep_end(s);
+	leftovers_end(s);
 	ev_prepare_stop(s->loop, &s->sweep);
 	if (s->devnull >= 0)
 		close(s->devnull);

@@ -38,14 +38,15 @@ static struct worker describe(const struct pool *p, uint32_t slot, bool usher)
 		.slot = slot,
 		.generation = atomic_load(&p->board.header->generation),
 		.limit = recycle_after(c, usher),
-		.log = c->log_connections != LOG_CONNECTIONS_NONE,
+		.log = c->log_connections != LOG_CONNECTIONS_NONE || c->first_byte_limit != UNSET,
+		.limited = deadline_is_set(c),
+		.flow = c->first_byte_limit != UNSET,
 		.sets = c->handler->repeats ? 0 : c->sets,
 		.stderr_to = (enum stderr_to)c->stderr_to,
 		.refuse = usher ? &c->answer_full : NULL,
 	};
 }
 
-/* The master's handlers write to the master's own pipes. All signals are still blocked here. */
 static void forget_handlers(void)
 {
 	static const int handled[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGPIPE };
@@ -92,9 +93,8 @@ _Noreturn static void live(struct worker *w, const struct service_config *c)
 	worker_leave(w);
 }
 
-pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
+pid_t spawn_fork(void)
 {
-	struct worker w = describe(p, slot, usher);
 	sigset_t all, before;
 	pid_t pid;
 	int error;
@@ -102,17 +102,28 @@ pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
+	if (pid == 0) {
+		forget_handlers();
+		return 0;
+	}
+	error = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = error;
+	return pid;
+}
+
+pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
+{
+	struct worker w = describe(p, slot, usher);
+	pid_t pid = spawn_fork();
+
 	switch (pid) {
 	case 0: /* the worker: unblocks signals when it has its own handler */
-		forget_handlers();
 		map_board(&w, p->board_fd);
 		birth(&w, p->config, &p->service->server->before);
 		live(&w, p->config);
 	case -1: /* no process to be had: the caller waits */
 	default: /* the master */
-		error = errno;
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		errno = error;
 		return pid;
 	}
 }

@@ -17,6 +17,7 @@ int main(void)
 	srunner_add_suite(runner, builtin_suite());
 	srunner_add_suite(runner, complaints_suite());
 	srunner_add_suite(runner, configuration_suite());
+	srunner_add_suite(runner, deadline_suite());
 	srunner_add_suite(runner, document_suite());
 	srunner_add_suite(runner, environment_suite());
 	srunner_add_suite(runner, hint_suite());

@@ -12,6 +12,7 @@ Suite *board_suite(void);
 Suite *builtin_suite(void);
 Suite *complaints_suite(void);
 Suite *configuration_suite(void);
+Suite *deadline_suite(void);
 Suite *document_suite(void);
 Suite *environment_suite(void);
 Suite *hint_suite(void);
