@@ -445,6 +445,23 @@ static void resolve_workers(const struct resolving *r)
 		object(r, "workers.max", 0, "%d is too few for %zu addresses: each needs one worker", w->max, r->c->endpoint_count);
 }
 
+/* Limits in time */
+
+/* The kernel counts what TCP connections have received, and nothing of the others. */
+static void check_deadlines(const struct resolving *r)
+{
+	const struct service_config *c = r->c;
+
+	if (c->first_byte_limit == UNSET)
+		return;
+	if (c->time_limit != UNSET && c->first_byte_limit >= c->time_limit)
+		object(r, "first-byte-limit", 0, "%d ms is not below time-limit, which is %d ms", c->first_byte_limit, c->time_limit);
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		if (address_family(&c->endpoints[i].endpoint.address) == AF_UNIX)
+			object(r, "first-byte-limit", 0, "not possible with %s: only of TCP connections it is known what has come",
+			       c->endpoints[i].text);
+}
+
 /* The answers: when-full, when-denied, when-limited, and the banner */
 
 static int read_whole(int fd, char *data, size_t size)
@@ -554,6 +571,7 @@ void meaning_resolve(struct service_config *c, const struct origin *o, const str
 	resolve_environment(&r);
 	resolve_handler(&r);
 	resolve_workers(&r);
+	check_deadlines(&r);
 	resolve_answer(&r, "when-full", c->when_full, ANSWER_QUEUE, &c->answer_full);
 	resolve_answer(&r, "when-denied", c->when_denied, ANSWER_CLOSE, &c->answer_denied);
 	resolve_answer(&r, "when-limited", c->when_limited, ANSWER_CLOSE, &c->answer_limited);

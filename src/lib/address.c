@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "address.h"
 
-#include <stdint.h>
-
 /* The compiler may turn loops into memcpy and memset; it is not asked to here. */
 static void copy(void *to, const void *from, size_t size)
 {
@@ -116,6 +114,36 @@ bool address_conflicts(const struct address *a, bool a_dual, const struct addres
 	if (fa == fb)
 		return address_is_wildcard(a) || address_is_wildcard(b) || same_ip(a, b);
 	return fa == AF_INET6 ? a_dual && address_is_wildcard(a) : b_dual && address_is_wildcard(b);
+}
+
+static void clear(struct flow *f)
+{
+	f->family = f->local_port = f->peer_port = f->spare = 0;
+	f->interface = 0;
+	for (size_t i = 0; i < sizeof(f->local); i++)
+		f->local[i] = f->peer[i] = 0;
+}
+
+void address_flow(const struct address *local, const struct address *peer, struct flow *out)
+{
+	int family = address_family(local);
+
+	clear(out);
+	if (family != address_family(peer) || (family != AF_INET && family != AF_INET6))
+		return;
+	out->family = (uint16_t)family;
+	if (family == AF_INET) {
+		copy(out->local, &local->socket.v4.sin_addr, 4);
+		copy(out->peer, &peer->socket.v4.sin_addr, 4);
+		out->local_port = local->socket.v4.sin_port;
+		out->peer_port = peer->socket.v4.sin_port;
+		return;
+	}
+	copy(out->local, &local->socket.v6.sin6_addr, 16);
+	copy(out->peer, &peer->socket.v6.sin6_addr, 16);
+	out->local_port = local->socket.v6.sin6_port;
+	out->peer_port = peer->socket.v6.sin6_port;
+	out->interface = peer->socket.v6.sin6_scope_id;
 }
 
 size_t address_decimal(unsigned long long number, char *out)

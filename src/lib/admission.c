@@ -64,13 +64,16 @@ static enum refusal without_header(const struct admission *a, enum proxy_result 
 
 static enum refusal ask_header(const struct admission *a, struct connection *c, struct decision *d)
 {
+	size_t size;
+
 	if (a->proxy == PROXY_OFF)
 		return REFUSED_NOT;
 	if (!is_admitted(a->proxy_from, c, &d->rule))
 		return a->proxy == PROXY_OPTIONAL ? REFUSED_NOT : REFUSED_PROXY_SENDER;
-	d->header = proxy_read(c->fd, a->proxy_timeout, header, &proxy, &d->header_size);
+	d->header = proxy_read(c->fd, a->proxy_timeout, header, &proxy, &size);
 	if (d->header != PROXY_FOUND)
 		return without_header(a, d->header);
+	c->header = (uint32_t)size;
 	take_over(c);
 	return REFUSED_NOT;
 }
@@ -136,7 +139,7 @@ void admission_prepare(const struct admission *a)
 
 struct decision admission_decide(struct admission *a, struct connection *c, const struct board *board, uint32_t slot)
 {
-	struct decision d = { ask_gate(board), ACCESS_NO_RULE, PROXY_FOUND, 0 };
+	struct decision d = { ask_gate(board), ACCESS_NO_RULE, PROXY_FOUND };
 
 	if (d.reason == REFUSED_NOT)
 		d.reason = ask_header(a, c, &d);

@@ -54,7 +54,6 @@ struct decision {
 	enum refusal reason;      /* REFUSED_NOT: it is served */
 	uint32_t rule;            /* of the access list that decided, or ACCESS_NO_RULE */
 	enum proxy_result header; /* what was wrong with it, with REFUSED_PROXY_HEADER */
-	size_t header_size;       /* bytes of a header that were taken from the connection */
 };
 
 /* To be called before the worker is idle. */

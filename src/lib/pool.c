@@ -80,6 +80,7 @@ static void on_wake(struct ev_loop *loop, struct ev_io *io, int events)
 
 	(void)events;
 	drain_pipe(p->wake[0]);
+	deadline_watch(p);
 	look_service(p);
 	p->idle_wakes = p->news != before ? 0 : p->idle_wakes + 1;
 	if (p->idle_wakes < WAKES_WITHOUT_NEWS)
@@ -96,6 +97,7 @@ static void on_quiet_over(struct ev_loop *loop, struct ev_timer *timer, int even
 	(void)events;
 	p->idle_wakes = 0;
 	ev_io_start(loop, &p->on_wake);
+	deadline_watch(p);
 	look_service(p);
 }
 
@@ -104,6 +106,7 @@ static void on_record(struct ev_loop *loop, struct ev_io *io, int events)
 	(void)loop;
 	(void)events;
 	pool_read_records(io->data);
+	deadline_watch(io->data);
 }
 
 static void on_client(struct ev_loop *loop, struct ev_io *io, int events)
@@ -202,6 +205,7 @@ struct pool *pool_new(struct service *s, struct listener *l, size_t index)
 	p->resolvers = resolvers_hold(s);
 	ev_io_start(s->server->loop, &p->on_wake);
 	ev_io_start(s->server->loop, &p->on_record);
+	deadline_init(p);
 	return p;
 }
 
@@ -215,6 +219,7 @@ void pool_free(struct pool *p)
 	ev_timer_stop(loop, &p->look);
 	ev_timer_stop(loop, &p->quiet);
 	ev_timer_stop(loop, &p->burial);
+	ev_timer_stop(loop, &p->deadline);
 	close_pipe(p->wake);
 	close_pipe(p->record);
 	shared_free(p->board_fd, p->memory, board_size(p->board.slots));
@@ -424,13 +429,16 @@ void pool_check_drained(struct pool *p)
 		pool_end_listener(p);
 }
 
+/* One that was born just now may not have its own process group yet. */
+void pool_signal_worker(const struct pool_worker *worker, int sig)
+{
+	if (kill(-worker->pid, sig) < 0)
+		kill(worker->pid, sig);
+}
+
 void pool_signal(struct pool *p, int sig)
 {
-	for (uint32_t i = 0; i < p->high; i++) {
-		const struct pool_worker *worker = p->workers[i];
-
-		/* One that was born just now may not have its own process group yet. */
-		if (worker && kill(-worker->pid, sig) < 0)
-			kill(worker->pid, sig);
-	}
+	for (uint32_t i = 0; i < p->high; i++)
+		if (p->workers[i])
+			pool_signal_worker(p->workers[i], sig);
 }

@@ -10,6 +10,8 @@
 
 #include "board.h"
 #include "ledger.h"
+#include "deadline.h"
+#include "keep.h"
 #include "listener.h"
 #include "log.h"
 #include "plan.h"
@@ -33,6 +35,9 @@ struct pool_worker {
 	uint32_t slot;
 	bool usher;
 	bool signalled; /* it was asked to retire */
+	struct deadline deadline;
+	TAILQ_ENTRY(pool_worker) next_kept; /* see keep.h */
+	enum keeping keeping;
 	int64_t born;   /* ms */
 	struct {
 		bool open;
@@ -41,6 +46,8 @@ struct pool_worker {
 		struct address peer;
 		int32_t peer_pid;
 		uint32_t peer_uid;
+		struct flow flow;
+		uint32_t header; /* bytes that the worker has read */
 	} connection; /* as its record told */
 };
 
@@ -83,6 +90,7 @@ struct pool {
 	struct ev_timer look;  /* the plan wants to look again */
 	struct ev_timer quiet; /* runs while wakes are not listened to */
 	struct ev_timer burial; /* runs while there are graves */
+	struct ev_timer deadline; /* runs while a worker may be busy, if there is a limit in time */
 	unsigned news;         /* counts what the master did for this pool */
 	int idle_wakes;        /* wakes in a row after which it did nothing */
 
@@ -131,6 +139,9 @@ void pool_end_listener(struct pool *p);
 
 /* A signal for the process group of every worker, whatever it is doing. */
 void pool_signal(struct pool *p, int sig);
+
+/* The same for one of them. It is not reaped yet: so the group is its own. */
+void pool_signal_worker(const struct pool_worker *worker, int sig);
 
 /* A worker of this pool has ended and is forgotten; its slot is free again. */
 void pool_worker_gone(struct pool_worker *worker);

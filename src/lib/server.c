@@ -22,7 +22,6 @@ static int pid_order(const struct pool_worker *a, const struct pool_worker *b)
 	return (a->pid > b->pid) - (a->pid < b->pid);
 }
 
-RB_PROTOTYPE(pool_worker_tree, pool_worker, by_pid, pid_order)
 RB_GENERATE(pool_worker_tree, pool_worker, by_pid, pid_order)
 
 void server_enter_worker(struct server *s, struct pool_worker *worker)
@@ -301,6 +300,8 @@ int server_init(struct server *s, struct ev_loop *loop)
 	ev_prepare_init(&s->sweep, on_sweep);
 	gate_init_load(s);
 	s->drain.data = s->fork_pause.data = s->deadline.data = s->sweep.data = s;
+	keep_init(s);
+	leftovers_init(s);
 	ev_prepare_start(loop, &s->sweep);
 	return 0;
 }
@@ -326,6 +327,8 @@ void server_free(struct server *s)
 	ev_timer_stop(s->loop, &s->drain);
 	ev_timer_stop(s->loop, &s->fork_pause);
 	ev_timer_stop(s->loop, &s->deadline);
+	keep_end(s);
+	leftovers_end(s);
 	ev_prepare_stop(s->loop, &s->sweep);
 	gate_stop_load(s);
 	if (s->devnull >= 0)

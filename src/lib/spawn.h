@@ -5,7 +5,10 @@
 
 #include "pool.h"
 
-/* fork(2), for a child of the master: it has all signals blocked and the master's handlers forgotten. */
+/*
+ * fork(2) while all signals are blocked. In the child they still are, and the master's handlers, which write to the master's own
+ * pipes, are forgotten.
+ */
 pid_t spawn_fork(void);
 
 /* Forks a worker for a slot of the pool. Returns its pid, or -1 with errno from fork(2). */

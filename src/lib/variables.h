@@ -27,6 +27,8 @@ struct connection {
 	struct address peer;
 	struct address local;
 	const char *host; /* the client's name, NULL or "": not known */
+	struct flow flow; /* the socket's own ends, whatever a PROXY header says of peer and local */
+	uint32_t header;  /* bytes of a PROXY header that were read */
 	struct { /* AF_UNIX: who called connect(2) */
 		pid_t pid;
 		uid_t uid;

@@ -48,6 +48,8 @@ static void describe(struct record *r, const struct worker *w, enum record_kind 
 	r->id = c->id;
 	r->at = kind == RECORD_START ? c->since : kernel_now();
 	r->peer = c->peer;
+	r->flow = c->flow;
+	r->header = c->header;
 	r->peer_pid = c->credentials.pid;
 	r->peer_uid = c->credentials.uid;
 }
@@ -70,10 +72,16 @@ static void tell(const struct worker *w, enum record_kind kind, uint32_t detail)
 	send_record(w, &r);
 }
 
-/* The pipe may be full: then the master has not looked yet and will. */
+/*
+ * The pipe may be full: then the master has not looked yet and will. It ceases to watch in this order: it says so, then it looks
+ * whether anybody is busy. A worker is busy first and then reads what it says: one of the two sees the other.
+ */
 static void wake(const struct worker *w)
 {
-	if (w->wake >= 0 && board_idle_below(&w->board, atomic_load(&w->board.header->wake_below)))
+	const struct board_header *header = w->board.header;
+	bool unwatched = w->limited && !atomic_load(&header->watched);
+
+	if (w->wake >= 0 && (unwatched || board_idle_below(&w->board, atomic_load(&header->wake_below))))
 		kernel_write(w->wake, "", 1);
 }
 
@@ -167,12 +175,15 @@ static void identify(struct worker *w)
 		kernel_getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &c->credentials, &length);
 	}
 	address_unmap(&c->peer);
-	if (w->sets & VARIABLES_UCSPI) {
+	c->local.length = 0;
+	if (w->sets & VARIABLES_UCSPI || w->flow) {
 		c->local.length = sizeof(c->local.socket);
 		if (kernel_getsockname(c->fd, &c->local.socket.any, &c->local.length) < 0)
 			c->local.length = 0;
 		address_unmap(&c->local);
 	}
+	if (w->flow)
+		address_flow(&c->local, &c->peer, &c->flow);
 }
 
 /* How long it lay in the queue: nothing was sent on it yet, and the kernel counts from when it was established. */
@@ -200,8 +211,10 @@ static void take(struct worker *w, int fd)
 	w->connection.fd = fd;
 	w->connection.accepted = kernel_now_ns();
 	w->connection.since = w->connection.accepted / 1000000;
+	w->connection.header = 0;
 	w->serving = false;
-	atomic_store_explicit(&w->board.slot[w->slot].since, w->connection.since, memory_order_relaxed);
+	/* First the time, then the state: a busy slot never shows that of the connection before. */
+	atomic_store(&w->board.slot[w->slot].since, w->connection.since);
 	if (!board_change(&w->board, w->slot, WORKER_IDLE, WORKER_BUSY)) {
 		await_signal();
 		board_set(&w->board, w->slot, WORKER_BUSY);
@@ -300,7 +313,7 @@ static void refuse(const struct worker *w, const struct decision *d)
 	if (w->record >= 0 && is_to_be_told(w, d->reason)) {
 		describe(&r, w, RECORD_REFUSED);
 		r.refusal = (uint8_t)d->reason;
-		r.header = (uint8_t)d->header;
+		r.proxy = (uint8_t)d->header;
 		r.rule = d->rule;
 		send_record(w, &r);
 	}
@@ -334,7 +347,7 @@ static void look_up(struct worker *w)
 		w->connection.host = w->host;
 }
 
-static void serve(struct worker *w, size_t header_size)
+static void serve(struct worker *w)
 {
 	struct board *b = &w->board;
 	uint32_t source = source_of(&w->connection);
@@ -342,22 +355,22 @@ static void serve(struct worker *w, size_t header_size)
 
 	w->serving = true;
 	atomic_store(&b->source[w->slot], source);
+	atomic_store_explicit(&b->slot[w->slot].id, w->connection.id, memory_order_relaxed);
 	atomic_store_explicit(&b->slot[w->slot].served, ++w->served, memory_order_relaxed);
 	w->connection.others = w->sets & VARIABLES_UCSPI ? board_same_source(b, w->slot, source) : 0;
 	if (w->log && w->record >= 0) {
 		describe(&r, w, RECORD_START);
 		r.waited = w->waited;
-		r.header_size = (uint32_t)header_size;
 		send_record(w, &r);
 	}
-	look_up(w);
 	if (w->banner)
 		greet(w);
+	look_up(w);
 }
 
 bool worker_admit(struct worker *w)
 {
-	struct decision d = { REFUSED_FULL, ACCESS_NO_RULE, PROXY_FOUND, 0 };
+	struct decision d = { REFUSED_FULL, ACCESS_NO_RULE, PROXY_FOUND };
 
 	if (!w->usher)
 		d = admission_decide(&w->admission, &w->connection, &w->board, w->slot);
@@ -365,7 +378,7 @@ bool worker_admit(struct worker *w)
 		refuse(w, &d);
 		return false;
 	}
-	serve(w, d.header_size);
+	serve(w);
 	return true;
 }
 
@@ -402,6 +415,6 @@ bool worker_finish(struct worker *w)
 		tell(w, RECORD_END, 0);
 	if (w->leaving || (w->limit && w->served >= w->limit))
 		return false;
-	board_set(&w->board, w->slot, WORKER_IDLE);
-	return is_wanted(w);
+	/* The master may just be ending the connection, and with it this worker. */
+	return board_change(&w->board, w->slot, WORKER_BUSY, WORKER_IDLE) && is_wanted(w);
 }

@@ -99,6 +99,15 @@ static const struct {
 	{ "the default of spares above the most workers", USER,
 	  "service \"a\" {\n\t" ECHO "\n\tworkers {\n\t\tmin-spare = 65\n\t}\n}\n", "main.conf:4: workers.min-spare: *65*64*\n*" },
 
+	{ "a first byte that may come as late as the end", USER, "service \"a\" {\n\t" ECHO "\n\ttime-limit = 2s\n\tfirst-byte-limit = 2000ms\n}\n",
+	  "main.conf:4: first-byte-limit: *2000 ms*time-limit*2000 ms*\n" },
+	{ "a first byte through a path", USER,
+	  "service \"a\" {\n\tbuiltin = echo\n\tlisten = { \"*:1\", \"/run/x\",\n\t\"@y\" }\n\tfirst-byte-limit = 1s\n}\n",
+	  "main.conf:5: first-byte-limit: */run/x*\nmain.conf:5: first-byte-limit: *@y*\n" },
+	{ "a first byte through a path, by default", USER,
+	  "defaults {\n\tfirst-byte-limit = 1s\n}\nservice \"a\" {\n\tbuiltin = echo\n\tlisten = { \"/run/x\" }\n}\n",
+	  "main.conf:2: first-byte-limit: */run/x*\n" },
+
 	{ "a refusal that is none", USER, "service \"a\" {\n\t" ECHO "\n\twhen-full = wait\n}\n", "main.conf:3: when-full: \"wait\"*queue, close, reset*\n" },
 	{ "a text that is not there", USER, "service \"a\" {\n\t" ECHO "\n\twhen-full = /no/such/file\n}\n",
 	  "main.conf:3: when-full: */no/such/file: No such file or directory\n" },
