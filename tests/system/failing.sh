@@ -75,4 +75,17 @@ ok "a program that crashes, a hundred times, is logged with its signal" await_co
 ok "and does not make its service failing" not logged 'crash: failing'
 
 ok "preforkd stops with status 0" stop
+
+# As many processes as a client likes, of a user who may have one.
+if [ $root = yes ] && have prlimit; then
+	config <<-END
+		service "many" { listen = { "127.0.0.1:0" }  exec = { "cat" }  workers { min-spare = 2  max = 20 } }
+	END
+	ok "preforkd starts with a limit of processes" start prlimit --nproc=1:
+	ok "more are served" "$programs/client" burst "$(port many)" 12
+	ok "and the service does not fail" not logged 'many: failing|cannot execute'
+	ok "preforkd stops with status 0" stop
+else
+	skip "a limit of processes does not stop a service" "no root or no prlimit here"
+fi
 finish
