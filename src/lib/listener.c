@@ -450,7 +450,43 @@ bool listener_is_empty(const struct listener *l)
 	struct pollfd p = { .fd = l->fd, .events = POLLIN };
 	int waiting = queue_waiting(l->fd);
 
-	return waiting < 0 ? poll(&p, 1, 0) == 0 : waiting == 0;
+	return waiting < 0 ? poll(&p, 1, 0) == 0 || p.revents & POLLHUP : waiting == 0;
+}
+
+/* A socket that listens has neither of these, whatever happens to its connections. */
+bool listener_has_ended(const struct listener *l)
+{
+	struct pollfd p = { .fd = l->fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLRDHUP);
+}
+
+/* A port that the system had chosen was given back with the end; one that was asked for is kept, which bind calls EINVAL. */
+static int bind_again(const struct listener *l)
+{
+	return bind(l->fd, &l->bound.socket.any, l->bound.length) == 0 || errno == EINVAL ? 0 : -1;
+}
+
+/* A path or name that was shut down stays so; the number stays the same for those who watch it. */
+static int replace(struct listener *l)
+{
+	char text[ADDRESS_TEXT + 256];
+	struct complaint why = { text, sizeof(text) };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int result = fd < 0 ? -1 : dup3(fd, l->fd, O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	if (result < 0 || socket_options_any_time(l->fd, AF_UNIX, &l->options))
+		return -1;
+	return bind_it(l, &l->options, 0, &why);
+}
+
+int listener_listen_again(struct listener *l)
+{
+	int result = address_family(&l->bound) == AF_UNIX ? replace(l) : bind_again(l);
+
+	return result < 0 ? -1 : listen_with(l, l->options.backlog);
 }
 
 void listener_end(struct listener *l)

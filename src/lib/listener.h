@@ -67,6 +67,15 @@ void listener_shut_door(struct listener *l);
 /* Is nobody waiting in the queue? */
 bool listener_is_empty(const struct listener *l);
 
+/* Has anybody ended it? Whoever shares a listening socket can shut it down for all. */
+bool listener_has_ended(const struct listener *l);
+
+/*
+ * Makes one that has ended listen again: TCP on the same socket, others on a new one of the same number. -1 with errno, and it
+ * may be tried again.
+ */
+int listener_listen_again(struct listener *l);
+
 /*
  * Ends it for every process that shares it: each accept returns EINVAL and the address is free at once, whoever still
  * holds the descriptor. The descriptor itself is closed by listener_release.

@@ -132,6 +132,9 @@ static void on_client(struct ev_loop *loop, struct ev_io *io, int events)
 	(void)loop;
 	(void)events;
 	pool_watch(p, false);
+	/* Nobody waits where nobody can come: polling it again would find the same. */
+	if (p->state == POOL_OPEN && listener_has_ended(p->listener))
+		service_lost_listener(p->service, p);
 	look_service(p);
 }
 
@@ -269,6 +272,7 @@ int pool_spawn(struct pool *p, bool usher)
 		return -1;
 	*worker = (struct pool_worker){
 		.pool = p, .slot = p->free_slots[p->free_count - 1], .usher = usher, .born = server_now(),
+		.generation = p->generation,
 	};
 	prepare_slot(p, worker->slot);
 	worker->pid = spawn_worker(p, worker->slot, usher);
@@ -349,7 +353,7 @@ void pool_watch(struct pool *p, bool watch)
 /* First the generation, then the idle: whoever becomes idle in between reads the new one. */
 void pool_renew(struct pool *p)
 {
-	atomic_fetch_add(&p->board.header->generation, 1);
+	atomic_store(&p->board.header->generation, ++p->generation);
 	pool_retire(p, p->live);
 	pool_want_usher(p, false);
 }

@@ -31,6 +31,7 @@ struct pool_worker {
 	uint32_t slot;
 	bool usher;
 	bool signalled; /* it was asked to retire */
+	uint32_t generation; /* of its birth */
 	int64_t born;   /* ms */
 	struct {
 		bool open;
@@ -55,6 +56,7 @@ struct pool {
 	struct listener *listener;
 	size_t index; /* which of the configuration's addresses */
 	enum pool_state state;
+	uint32_t generation; /* as the board says, unless a worker wrote there */
 
 	struct board board;
 	int board_fd;

@@ -74,6 +74,9 @@ void service_drain(struct service *s);
 /* A worker could not do its work: no new ones for a while, longer each time. */
 void service_failed(struct service *s, const struct pool_worker *worker);
 
+/* Somebody ended the listener of an open pool: the same, until it listens again. */
+void service_lost_listener(struct service *s, const struct pool *p);
+
 /* A worker could. */
 void service_went_well(struct service *s, const struct pool_worker *worker);
 

@@ -1143,6 +1143,56 @@ START_TEST(an_abstract_name_ends_for_all)
 }
 END_TEST
 
+/* What an end was that nobody meant. */
+static const char *const ended_by_others[] = { "127.0.0.1:0", "*:0", "/path", "@name" };
+
+START_TEST(what_was_shut_down_listens_again)
+{
+	struct listener *l = open_one(ended_by_others[_i]);
+	struct holder_process h = hold(l);
+	struct address before = l->bound, a;
+	int error = 0, fd = l->fd;
+
+	ck_assert(becomes(sleeps, &h.pid));
+	ck_assert(!listener_has_ended(l));
+	ck_assert_int_eq(shutdown(l->fd, SHUT_RDWR), 0);
+	ck_assert(listener_has_ended(l));
+	ck_assert(listener_is_empty(l));
+	ck_assert_int_eq(read_all(h.told, &error, sizeof(error)), sizeof(error));
+	close(h.hold);
+	waitpid(h.pid, NULL, 0);
+	close(h.told);
+	ck_assert_msg(listener_listen_again(l) == 0, "%s: %s", ended_by_others[_i], strerror(errno));
+	ck_assert(!listener_has_ended(l));
+	ck_assert_int_eq(l->fd, fd);
+	ck_assert_int_eq(fcntl(l->fd, F_GETFD), FD_CLOEXEC);
+	a = address_family(&before) == AF_UNIX ? before : at(l, "127.0.0.1");
+	check_answers(l, &a);
+	listener_release(l);
+}
+END_TEST
+
+/* Until then somebody else may have taken the address. */
+START_TEST(what_cannot_listen_again_may_try_once_more)
+{
+	struct socket_options o = options();
+	struct listener *l = open_one("127.0.0.1:0"), *other;
+	struct endpoint e = { .address = l->bound };
+	char why[1024];
+
+	ck_assert_int_eq(shutdown(l->fd, SHUT_RDWR), 0);
+	other = try_open(&e, &o, why);
+	ck_assert_msg(other, "%s", why);
+	ck_assert_int_eq(listener_listen_again(l), -1);
+	ck_assert_int_eq(errno, EADDRINUSE);
+	ck_assert(listener_has_ended(l));
+	listener_release(other);
+	ck_assert_int_eq(listener_listen_again(l), 0);
+	check_answers(l, &l->bound);
+	listener_release(l);
+}
+END_TEST
+
 START_TEST(the_end_of_a_listener_touches_no_connection)
 {
 	struct listener *l = open_one("127.0.0.1:0");
@@ -1207,6 +1257,8 @@ Suite *listener_suite(void)
 	tcase_add_test(t, behind_the_shut_door_of_an_abstract_name_the_queue_only_shrinks);
 	tcase_add_loop_test(t, the_end_is_for_all_and_frees_the_address, 0, rows(ended));
 	tcase_add_test(t, an_abstract_name_ends_for_all);
+	tcase_add_loop_test(t, what_was_shut_down_listens_again, 0, rows(ended_by_others));
+	tcase_add_test(t, what_cannot_listen_again_may_try_once_more);
 	tcase_add_test(t, the_end_of_a_listener_touches_no_connection);
 	suite_add_tcase(s, t);
 	return s;
