@@ -226,6 +226,7 @@ struct plan_counts pool_count(const struct pool *p)
 	c.idle = least(seen[WORKER_IDLE], p->live);
 	c.starting = least(seen[WORKER_STARTING], p->live - c.idle);
 	c.busy = least(seen[WORKER_BUSY], p->live - c.idle - c.starting);
+	c.retiring = least(seen[WORKER_RETIRING], p->live - c.idle - c.starting - c.busy);
 	return c;
 }
 
@@ -327,10 +328,14 @@ int pool_retire(struct pool *p, int n)
 	return retired;
 }
 
-/* First the board, then the signal: an usher that is busy just now reads the board when it is idle again. */
+void pool_show_full(struct pool *p, bool full)
+{
+	p->full = full;
+	atomic_store(&p->board.header->full, full);
+}
+
 void pool_want_usher(struct pool *p, bool wanted)
 {
-	atomic_store(&p->board.header->full, wanted);
 	if (!wanted && p->usher)
 		retire(p->usher);
 }

@@ -15,7 +15,7 @@
 
 enum service_state {
 	SERVICE_UP,
-	SERVICE_FULL,    /* at its maximum, and nobody in accept somewhere */
+	SERVICE_FULL,    /* at its maximum, and nobody in accept */
 	SERVICE_FAILING, /* workers die before accept, or the program cannot be executed */
 	SERVICE_WAITING, /* no listener is open yet */
 	SERVICE_DISABLED,

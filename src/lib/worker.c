@@ -57,8 +57,14 @@ static void tell(const struct worker *w, enum record_kind kind, enum refusal ref
 /* The pipe may be full: then the master has not looked yet and will. */
 static void wake(const struct worker *w)
 {
-	if (w->wake >= 0 && board_idle_below(&w->board, atomic_load(&w->board.header->wake_below)))
+	if (w->wake >= 0)
 		kernel_write(w->wake, "", 1);
+}
+
+static void wake_if_few(const struct worker *w)
+{
+	if (board_idle_below(&w->board, atomic_load(&w->board.header->wake_below)))
+		wake(w);
 }
 
 _Noreturn void worker_fail(const struct worker *w, enum step step, int error)
@@ -178,7 +184,7 @@ static void take(struct worker *w, int fd)
 		w->leaving = true;
 	}
 	if (!w->refuse)
-		wake(w);
+		wake_if_few(w);
 	identify(w);
 	enter_on_board(w);
 	if (w->log && !w->refuse)
@@ -324,5 +330,7 @@ bool worker_finish(struct worker *w)
 	if (w->leaving || (w->limit && w->served >= w->limit))
 		return false;
 	board_set(&w->board, w->slot, WORKER_IDLE);
+	if (!w->refuse && atomic_load(&w->board.header->full)) /* it is not any more */
+		wake(w);
 	return is_wanted(w);
 }
