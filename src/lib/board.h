@@ -33,7 +33,7 @@ struct board_header {
 	_Atomic uint32_t generation; /* not the one a worker was born into: leave */
 	_Atomic uint32_t wake_below; /* fewer idle workers than this: write to the wake pipe */
 	_Atomic uint32_t dropped;    /* records that found the pipe full */
-	_Atomic uint32_t full;       /* the service is at its maximum: an usher is wanted */
+	_Atomic uint32_t full;       /* the service is: an usher may stay, and whoever becomes idle tells */
 	_Atomic uint32_t gate;       /* enum refusal: nobody is served at present, for this reason; 0: open */
 
 	/* How long connections lay in the kernel's queue, as far as it tells: */

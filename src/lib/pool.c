@@ -116,6 +116,9 @@ static void on_client(struct ev_loop *loop, struct ev_io *io, int events)
 	(void)loop;
 	(void)events;
 	pool_watch(p, false);
+	/* Nobody waits where nobody can come: polling it again would find the same. */
+	if (p->state == POOL_OPEN && listener_has_ended(p->listener))
+		service_lost_listener(p->service, p);
 	look_service(p);
 }
 
@@ -256,6 +259,7 @@ struct plan_counts pool_count(const struct pool *p)
 	c.idle = least(seen[WORKER_IDLE], p->live);
 	c.starting = least(seen[WORKER_STARTING], p->live - c.idle);
 	c.busy = least(seen[WORKER_BUSY], p->live - c.idle - c.starting);
+	c.retiring = least(seen[WORKER_RETIRING], p->live - c.idle - c.starting - c.busy);
 	return c;
 }
 
@@ -303,6 +307,7 @@ int pool_spawn(struct pool *p, bool usher)
 		return -1;
 	*worker = (struct pool_worker){
 		.pool = p, .slot = p->free_slots[p->free_count - 1], .usher = usher, .born = server_now(),
+		.generation = p->generation,
 	};
 	prepare_slot(p, worker->slot);
 	worker->pid = spawn_worker(p, worker->slot, usher);
@@ -360,10 +365,14 @@ int pool_retire(struct pool *p, int n)
 	return retired;
 }
 
-/* First the board, then the signal: an usher that is busy just now reads the board when it is idle again. */
+void pool_show_full(struct pool *p, bool full)
+{
+	p->full = full;
+	atomic_store(&p->board.header->full, full);
+}
+
 void pool_want_usher(struct pool *p, bool wanted)
 {
-	atomic_store(&p->board.header->full, wanted);
 	if (!wanted && p->usher)
 		retire(p->usher);
 }
@@ -386,7 +395,7 @@ void pool_watch(struct pool *p, bool watch)
 /* First the generation, then the idle: whoever becomes idle in between reads the new one. */
 void pool_renew(struct pool *p)
 {
-	atomic_fetch_add(&p->board.header->generation, 1);
+	atomic_store(&p->board.header->generation, ++p->generation);
 	pool_retire(p, p->live);
 	pool_want_usher(p, false);
 }

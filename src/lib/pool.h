@@ -38,6 +38,7 @@ struct pool_worker {
 	struct deadline deadline;
 	TAILQ_ENTRY(pool_worker) next_kept; /* see keep.h */
 	enum keeping keeping;
+	uint32_t generation; /* of its birth */
 	int64_t born;   /* ms */
 	struct {
 		bool open;
@@ -64,6 +65,7 @@ struct pool {
 	struct listener *listener;
 	size_t index; /* which of the configuration's addresses */
 	enum pool_state state;
+	uint32_t generation; /* as the board says, unless a worker wrote there */
 
 	struct ledger *ledger; /* NULL: nothing is counted */
 	struct board board;
@@ -84,6 +86,7 @@ struct pool {
 	struct plan_counts counts; /* of the latest look */
 	unsigned need;             /* likewise; see look.c */
 	struct plan_memory remembered;
+	bool full;       /* as the board says, unless a worker wrote there */
 	int times_empty; /* while draining */
 
 	struct ev_io on_wake, on_record, on_client;
@@ -113,7 +116,13 @@ int pool_spawn(struct pool *p, bool usher);
 /* Retires up to n idle workers; returns how many. */
 int pool_retire(struct pool *p, int n);
 
-/* Says on the board that an usher is wanted, or not; and then the present one retires. */
+/*
+ * Says on the board whether the service is full. To be called before pool_want_usher: an usher that is busy just now is not
+ * signalled, and reads the board when it is idle again.
+ */
+void pool_show_full(struct pool *p, bool full);
+
+/* Without one wanted, the present usher retires. */
 void pool_want_usher(struct pool *p, bool wanted);
 
 /* Polls the listener, or does not; never while it drains. */

@@ -83,15 +83,46 @@ static void spare_clients(const struct pool_worker *w)
 		pool_renew(p);
 }
 
+static bool is_young(const struct pool_worker *w)
+{
+	return server_now() - w->born < YOUNG;
+}
+
 static void died_before_accept(struct pool_worker *w, enum worker_state state, int status)
 {
 	char outcome[64];
-	bool young = state == WORKER_STARTING || server_now() - w->born < YOUNG;
 
 	describe_status(status, outcome, sizeof(outcome));
 	log_warning("%s: worker %d died before it accepted (%s)", w->pool->config->name, (int)w->pid, outcome);
-	if (young)
+	if (state == WORKER_STARTING || is_young(w))
 		service_failed(w->pool->service, w);
+}
+
+/*
+ * Did it leave although nobody asked it to, and at once? Then so will the next one. An usher does that when it is not needed after
+ * all.
+ */
+static bool left_unasked(const struct pool_worker *w)
+{
+	const struct pool *p = w->pool;
+
+	if (w->signalled || p->state != POOL_OPEN || w->generation != p->generation)
+		return false;
+	return listener_has_ended(p->listener) ||
+	       (!w->usher && is_young(w) && atomic_load(&p->board.slot[w->slot].served) == 0);
+}
+
+static void left(struct pool_worker *w)
+{
+	const struct pool *p = w->pool;
+
+	if (listener_has_ended(p->listener)) {
+		service_lost_listener(p->service, p);
+		return;
+	}
+	log_at(p->service->failures == 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "%s: worker %d left without being asked to: accept on %s fails",
+	       p->config->name, (int)w->pid, p->listener->text);
+	service_failed(p->service, w);
 }
 
 static void finished(struct pool_worker *w, int status)
@@ -122,6 +153,8 @@ static void conclude(struct pool_worker *w, int status)
 		finished(w, status);
 	} else if (!(state == WORKER_RETIRING && (gone_well || w->signalled))) {
 		died_before_accept(w, state, status);
+	} else if (left_unasked(w)) {
+		left(w);
 	}
 }
 

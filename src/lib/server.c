@@ -174,7 +174,7 @@ static int raise_nofile(struct server *s)
 {
 	struct rlimit most;
 
-	if (getrlimit(RLIMIT_NOFILE, &s->before.nofile) < 0)
+	if (getrlimit(RLIMIT_NOFILE, &s->before.nofile) < 0 || getrlimit(RLIMIT_NPROC, &s->before.nproc) < 0)
 		return -1;
 	most = s->before.nofile;
 	most.rlim_cur = most.rlim_max;

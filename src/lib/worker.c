@@ -72,17 +72,24 @@ static void tell(const struct worker *w, enum record_kind kind, uint32_t detail)
 	send_record(w, &r);
 }
 
-/*
- * The pipe may be full: then the master has not looked yet and will. It ceases to watch in this order: it says so, then it looks
- * whether anybody is busy. A worker is busy first and then reads what it says: one of the two sees the other.
- */
+/* The pipe may be full: then the master has not looked yet and will. */
 static void wake(const struct worker *w)
+{
+	if (w->wake >= 0)
+		kernel_write(w->wake, "", 1);
+}
+
+/*
+ * Few idle ones are left, or nobody watches for limits in time. The master ceases to watch in this order: it says so, then it looks whether
+ * anybody is busy. A worker is busy first and then reads what it says: one of the two sees the other.
+ */
+static void wake_if_wanted(const struct worker *w)
 {
 	const struct board_header *header = w->board.header;
 	bool unwatched = w->limited && !atomic_load(&header->watched);
 
-	if (w->wake >= 0 && (unwatched || board_idle_below(&w->board, atomic_load(&header->wake_below))))
-		kernel_write(w->wake, "", 1);
+	if (unwatched || board_idle_below(&w->board, atomic_load(&header->wake_below)))
+		wake(w);
 }
 
 _Noreturn void worker_fail(const struct worker *w, enum step step, int error)
@@ -221,7 +228,7 @@ static void take(struct worker *w, int fd)
 		w->leaving = true;
 	}
 	if (!w->usher)
-		wake(w);
+		wake_if_wanted(w);
 	identify(w);
 	ask_waited(w);
 }
@@ -416,5 +423,9 @@ bool worker_finish(struct worker *w)
 	if (w->leaving || (w->limit && w->served >= w->limit))
 		return false;
 	/* The master may just be ending the connection, and with it this worker. */
-	return board_change(&w->board, w->slot, WORKER_BUSY, WORKER_IDLE) && is_wanted(w);
+	if (!board_change(&w->board, w->slot, WORKER_BUSY, WORKER_IDLE))
+		return false;
+	if (!w->usher && atomic_load(&w->board.header->full)) /* it is not any more */
+		wake(w);
+	return is_wanted(w);
 }

@@ -72,6 +72,14 @@ ok "accept: EBADF: what can never work is a failure of the service" await 'echo:
 ok "accept: EBADF: which backs off" await 'echo: failing'
 ok "accept: EBADF: ends" eval 'kill -QUIT $(master); wait $daemon; daemon='
 
+# What a retired worker hears when nobody retired it.
+for error in EINVAL ENOTSOCK; do
+	ok "accept: $error: starts" with "accept4:error=$error"
+	ok "accept: $error: it is said" await 'echo: worker [0-9]+ left without being asked to: accept on 127.0.0.1:[0-9]+ fails'
+	ok "accept: $error: the service fails and backs off" await 'echo: failing'
+	ok "accept: $error: ends" eval 'kill -QUIT $(master); wait $daemon; daemon='
+done
+
 # The C library's fork is clone(2).
 for error in EAGAIN ENOMEM; do
 	ok "fork: $error: starts" with "clone:error=$error:when=1..3" "fork:error=$error:when=1..3" "clone3:error=$error:when=1..3"

@@ -569,6 +569,24 @@ START_TEST(a_master_who_does_not_watch_is_woken_by_a_limited_worker)
 }
 END_TEST
 
+/* Somebody may wait for its place. */
+START_TEST(the_master_of_a_full_service_is_woken_when_one_is_idle_again)
+{
+	pid_t pid = start_idle(0); /* wake_below is 0 */
+	int c = client();
+	char byte;
+
+	await_record(RECORD_START);
+	atomic_store(&master.board.header->full, 1);
+	ck_assert(!is_readable(master.wake[0]));
+	close(c);
+	ck_assert_int_eq(read(master.wake[0], &byte, 1), 1);
+	ck_assert(board_state(&master.board, 0) == WORKER_IDLE);
+	await_record(RECORD_END);
+	retire(pid, 0);
+}
+END_TEST
+
 START_TEST(a_full_wake_pipe_delays_nobody)
 {
 	pid_t pid;
@@ -1207,6 +1225,7 @@ Suite *worker_suite(void)
 	tcase_add_test(t, the_master_is_woken_when_too_few_are_idle);
 	tcase_add_test(t, a_master_who_asks_for_no_wake_gets_none);
 	tcase_add_test(t, a_master_who_does_not_watch_is_woken_by_a_limited_worker);
+	tcase_add_test(t, the_master_of_a_full_service_is_woken_when_one_is_idle_again);
 	tcase_add_test(t, a_full_wake_pipe_delays_nobody);
 	tcase_add_test(t, an_idle_worker_leaves_when_it_is_asked_to);
 	tcase_add_test(t, a_worker_that_lost_the_swap_serves_and_leaves);
