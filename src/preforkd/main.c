@@ -117,15 +117,16 @@ static int check(const struct master *m)
 static int open_log(struct master *m)
 {
 	const char *to = master_log_destination(m, m->configuration);
+	struct log_place *place = logging_init(m->options->detach) == 0 ? logging_prepare(to) : NULL;
 
 	/* Until the daemon stands, whoever starts it sees why it does not. */
 	if (strcmp(to, "stderr") != 0)
 		logging_echo(STDERR_FILENO);
-	if (logging_open(to) < 0) {
+	if (!place || logging_use(place) < 0) {
 		fprintf(stderr, "preforkd: cannot log to %s: %s\n", to, strerror(errno));
 		return -1;
 	}
-	master_apply_globals(m, NULL);
+	master_set_log_level(m);
 	return 0;
 }
 
@@ -190,7 +191,7 @@ static int run(struct master *m)
 	}
 	if (open_log(m) < 0)
 		return EXIT_TROUBLE;
-	process_close_terminal(m->options->detach && !logging_is_file());
+	process_close_terminal();
 	if (lock_pid_file(m, &pid_file) < 0)
 		return EXIT_TROUBLE;
 	m->loop = ev_loop_new(EVFLAG_NOENV);

@@ -252,20 +252,17 @@ const char *master_log_destination(const struct master *m, const struct configur
 	return m->options->detach && strcmp(c->log_to, "stderr") == 0 ? "syslog" : c->log_to;
 }
 
-void master_apply_globals(struct master *m, const struct configuration *before)
+void master_set_log_level(const struct master *m)
 {
-	const struct configuration *c = m->configuration;
-	const char *to = master_log_destination(m, c);
+	log_set_level(m->options->verbose ? LOG_LEVEL_DEBUG : (enum log_level)m->configuration->log_level);
+}
 
-	log_set_level(m->options->verbose ? LOG_LEVEL_DEBUG : (enum log_level)c->log_level);
-	if (!before)
-		return;
-	if (strcmp(before->pid_file ? before->pid_file : "", c->pid_file ? c->pid_file : "") != 0)
-		log_warning("the pid file stays where it is until the next start");
-	if (strcmp(master_log_destination(m, before), to) == 0)
-		return;
+void master_change_log(struct master *m, struct log_place *place)
+{
+	const char *to = master_log_destination(m, m->configuration);
+
 	log_notice("the log goes on in %s", to);
-	if (logging_open(to) < 0)
+	if (logging_use(place) < 0)
 		log_error("cannot log to %s: %s; the log stays here", to, strerror(errno));
 	else
 		renew_workers(m);

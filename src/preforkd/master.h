@@ -4,6 +4,7 @@
 #define MASTER_H
 
 #include "configuration.h"
+#include "logging.h"
 #include "server.h"
 
 #include <ev.h>
@@ -59,7 +60,10 @@ struct listener *master_open_address(const struct service_config *c, size_t inde
 /* Where the log goes: in the background standard error leads nowhere. */
 const char *master_log_destination(const struct master *m, const struct configuration *c);
 
-/* Brings the log's level, and its destination if that is another than before, to the configuration. */
-void master_apply_globals(struct master *m, const struct configuration *before);
+/* Brings the log's level to the configuration. */
+void master_set_log_level(const struct master *m);
+
+/* Brings the log to the place that was prepared for the configuration, and takes that over. */
+void master_change_log(struct master *m, struct log_place *place);
 
 #endif

@@ -103,19 +103,14 @@ void process_trim(void)
 #endif
 }
 
-static void make_null(int first, int last)
+void process_close_terminal(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (int fd = first; null >= 0 && fd <= last; fd++)
+	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDOUT_FILENO; fd++)
 		dup2(null, fd);
 	if (null > STDERR_FILENO)
 		close(null);
-}
-
-void process_close_terminal(bool stderr_too)
-{
-	make_null(STDIN_FILENO, stderr_too ? STDERR_FILENO : STDOUT_FILENO);
 }
 
 void process_release_parent(int fd)
