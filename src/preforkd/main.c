@@ -132,7 +132,7 @@ static int open_log(struct master *m)
 
 static const char *pid_path(const struct master *m)
 {
-	return m->options->pid_file ? m->options->pid_file : m->configuration->pid_file;
+	return m->pid_file ? m->pid_file : m->configuration->pid_file;
 }
 
 /* Locked before anything is opened, written when everything is. */
@@ -213,8 +213,6 @@ static char *absolute(const char *path)
 {
 	char *here, *joined;
 
-	if (access(path, R_OK) < 0)
-		return NULL;
 	if (path[0] == '/')
 		return strdup(path);
 	here = getcwd(NULL, 0);
@@ -222,6 +220,32 @@ static char *absolute(const char *path)
 		joined = NULL;
 	free(here);
 	return joined;
+}
+
+/* In the background the working directory is another. 0, or -1 with the message printed. */
+static int find_files(struct master *m, const struct options *o)
+{
+	if (access(o->file, R_OK) == 0)
+		m->file = absolute(o->file);
+	if (!m->file) {
+		fprintf(stderr, "preforkd: cannot read %s: %s\n", o->file, strerror(errno));
+		return -1;
+	}
+	if (o->pid_file)
+		m->pid_file = absolute(o->pid_file);
+	if (o->pid_file && !m->pid_file) {
+		fprintf(stderr, "preforkd: cannot find %s: %s\n", o->pid_file, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static int load_and_run(struct master *m)
+{
+	m->configuration = load(m);
+	if (!m->configuration)
+		return EXIT_USAGE;
+	return m->options->check ? check(m) : run(m);
 }
 
 int main(int argc, char *argv[])
@@ -236,18 +260,10 @@ int main(int argc, char *argv[])
 	if (status >= 0)
 		return status;
 	notify_init();
-	m.file = absolute(options.file);
-	if (!m.file) {
-		fprintf(stderr, "preforkd: cannot read %s: %s\n", options.file, strerror(errno));
-		return EXIT_USAGE;
-	}
 	m.around = (struct surroundings){ .user = geteuid(), .environment = environ };
-	m.configuration = load(&m);
-	if (!m.configuration)
-		status = EXIT_USAGE;
-	else
-		status = options.check ? check(&m) : run(&m);
+	status = find_files(&m, &options) < 0 ? EXIT_USAGE : load_and_run(&m);
 	configuration_free(m.configuration);
 	free(m.file);
+	free(m.pid_file);
 	return status;
 }

@@ -12,7 +12,7 @@
 
 struct options {
 	const char *file;
-	const char *pid_file; /* NULL: as the configuration says */
+	const char *pid_file; /* NULL: not given */
 	bool check;
 	bool detach;
 	bool verbose;
@@ -20,7 +20,8 @@ struct options {
 
 struct master {
 	const struct options *options;
-	char *file; /* absolute */
+	char *file;     /* absolute */
+	char *pid_file; /* likewise; NULL: as the configuration says */
 	struct surroundings around;
 	struct configuration *configuration;
 	struct server server;

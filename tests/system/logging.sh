@@ -164,4 +164,11 @@ ok "and says why on the terminal" grep -q "held by pid $pid: preforkd runs alrea
 kill "$pid"
 ok "it ends" gone "$pid"
 ok "and its pid file is gone" test ! -e "$T/pid"
+(cd "$T" && "$PREFORKD" -d -f preforkd.conf -p relative.pid)
+ok "the name of the pid file may be relative" test -s "$T/relative.pid"
+pid=$(cat "$T/relative.pid")
+started="$started $pid"
+kill "$pid"
+ok "the daemon ends" gone "$pid"
+ok "and finds it again" test ! -e "$T/relative.pid"
 finish
