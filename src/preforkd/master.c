@@ -172,6 +172,12 @@ static bool can_appear(int error)
 	return error == EADDRNOTAVAIL || error == EADDRINUSE || error == ENODEV;
 }
 
+/* What is short now may be there later, whatever `bind` says. */
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 struct listener *master_open_address(const struct service_config *c, size_t index, unsigned how, bool *wait, char *why)
 {
 	const struct endpoint_config *e = &c->endpoints[index];
@@ -202,7 +208,7 @@ static void start_pool(struct service *s, struct listener *l, size_t index, stru
 	}
 	o->failed++;
 	log_error("service %s: cannot make a pool for %s: %s", s->config->name, l->text, strerror(errno));
-	service_await_address(s, index, errno); /* what is short now may be there later */
+	service_await_address(s, index, errno);
 }
 
 static void start_address(struct service *s, size_t index, struct outcome *o)
@@ -219,6 +225,8 @@ static void start_address(struct service *s, size_t index, struct outcome *o)
 	} else {
 		o->failed++;
 		log_error("%s", why);
+		if (is_shortage(errno))
+			service_await_address(s, index, errno);
 	}
 }
 

@@ -142,6 +142,29 @@ ok "bind: EACCES once: the other service starts" with bind:error=EACCES:when=1
 ok "bind: EACCES once: and serves" answers two x x
 ok "bind: EACCES once: stops with status 0" end
 
+# The last two sockets of a start are those of the listeners.
+launch strace -f -qq -o "$T/calls" -e trace=socket
+ready
+end
+n=$(grep -c socket "$T/calls")
+ok "socket: EMFILE once: the other service starts" with "socket:error=EMFILE:when=$((n - 1))"
+ok "socket: EMFILE once: it is said" logged 'error: .*preforkd.conf:2: service one: cannot make a socket for 127.0.0.1:0: Too many open files'
+ok "socket: EMFILE once: the other serves" answers two x x
+ok "socket: EMFILE once: the address is opened later" await 'one: listening on'
+ok "socket: EMFILE once: and serves" answers one x x
+ok "socket: EMFILE once: stops with status 0" end
+
+# Few descriptors from the start; an address needs six of them.
+for i in 3 4 5 6; do
+	echo "service \"few$i\" { listen = { \"127.0.0.1:0\" }  exec = { \"cat\" } }" >>"$T/preforkd.conf"
+done
+ok "with 28 descriptors it starts" start sh -c 'ulimit -n 28; exec "$@"' sh
+ok "with 28 descriptors: what finds none is told" logged 'error: .*service few6: cannot make a (pool|socket) for 127.0.0.1:[0-9]+: Too many open files'
+ok "with 28 descriptors: and waits" logged 'few6: waits for the address 127.0.0.1:0: Too many open files'
+ok "with 28 descriptors: the others serve" answers one x x
+ok "with 28 descriptors: stops with status 0" stop
+sed -i '/few/d' "$T/preforkd.conf"
+
 # No descriptors in the master: a reload that needs more is refused, and possible when there are more.
 if have prlimit; then
 	ok "starts" start
