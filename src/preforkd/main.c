@@ -162,14 +162,8 @@ static int write_pid_file(const struct master *m, struct pidfh *file)
 	return -1;
 }
 
-static int serve(struct master *m, struct pidfh *pid_file, int parent)
+static int open_and_run(struct master *m, struct pidfh *pid_file, int parent)
 {
-	if (server_init(&m->server, m->loop) < 0) {
-		log_error("cannot start: %s", strerror(errno));
-		return EXIT_TROUBLE;
-	}
-	/* Before the first worker, whose end must not be missed, and before anybody can think that it is ready. */
-	master_watch(m);
 	if (master_open(m) < 0 || write_pid_file(m, pid_file) < 0)
 		return EXIT_TROUBLE;
 	logging_echo(-1);
@@ -178,6 +172,21 @@ static int serve(struct master *m, struct pidfh *pid_file, int parent)
 	master_run(m);
 	log_notice("stopped");
 	return EXIT_FINE;
+}
+
+static int serve(struct master *m, struct pidfh *pid_file, int parent)
+{
+	int status;
+
+	if (server_init(&m->server, m->loop) < 0) {
+		log_error("cannot start: %s", strerror(errno));
+		return EXIT_TROUBLE;
+	}
+	/* Before the first worker, whose end must not be missed, and before anybody can think that it is ready. */
+	master_watch(m);
+	status = open_and_run(m, pid_file, parent);
+	master_unwatch(m);
+	return status;
 }
 
 static int run(struct master *m)
@@ -189,6 +198,7 @@ static int run(struct master *m)
 		fprintf(stderr, "preforkd: cannot go into the background: %s\n", strerror(errno));
 		return EXIT_TROUBLE;
 	}
+	master_hold_signals();
 	if (open_log(m) < 0)
 		return EXIT_TROUBLE;
 	process_close_terminal();

@@ -118,6 +118,21 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int event
 			intentions[i].act(m);
 }
 
+static void set_blocked(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < INTENTIONS; i++)
+		sigaddset(&set, intentions[i].sig);
+	sigprocmask(how, &set, NULL);
+}
+
+void master_hold_signals(void)
+{
+	set_blocked(SIG_BLOCK);
+}
+
 void master_watch(struct master *m)
 {
 	for (size_t i = 0; i < INTENTIONS; i++) {
@@ -126,10 +141,12 @@ void master_watch(struct master *m)
 		m->signals[i].data = m;
 		ev_signal_start(m->loop, &m->signals[i]);
 	}
+	set_blocked(SIG_UNBLOCK);
 }
 
-static void unwatch_signals(struct master *m)
+void master_unwatch(struct master *m)
 {
+	set_blocked(SIG_BLOCK);
 	for (size_t i = 0; i < INTENTIONS; i++)
 		ev_signal_stop(m->loop, &m->signals[i]);
 }
@@ -290,5 +307,4 @@ void master_run(struct master *m)
 	show_status(m);
 	ev_run(m->loop, 0);
 	m->server.changed = NULL;
-	unwatch_signals(m);
 }

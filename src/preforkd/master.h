@@ -34,8 +34,14 @@ struct master {
 #define EXIT_USAGE 100   /* or configuration */
 #define EXIT_TROUBLE 111 /* of the system */
 
-/* From now on signals are noted, to be acted upon by master_run. */
+/* From now on signals wait: what is being made would stay behind if one ended the daemon. */
+void master_hold_signals(void);
+
+/* From now on signals are noted, to be acted upon by master_run, and so are those that have waited. */
 void master_watch(struct master *m);
+
+/* Signals wait again, for the end of the process. */
+void master_unwatch(struct master *m);
 
 /*
  * Opens the services of the configuration, without workers. 0, or -1 if not one of its addresses could be opened or is waited for;

@@ -39,19 +39,23 @@ static void on_pipe(int sig)
 
 /*
  * Ignoring a signal takes away one that was left pending, which would end the daemon as soon as it is no longer blocked. SIGPIPE
- * gets a handler, not SIG_IGN: an ignored signal would stay ignored in every program.
+ * gets a handler, not SIG_IGN: an ignored signal would stay ignored in every program. What is asked of a daemon that runs must not
+ * end one that is about to.
  */
 static void reset_signals(void)
 {
-	sigset_t none;
+	sigset_t early;
 
 	for (int sig = 1; sig < NSIG; sig++) {
 		signal(sig, SIG_IGN);
 		signal(sig, SIG_DFL);
 	}
 	signal(SIGPIPE, on_pipe);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	sigemptyset(&early);
+	sigaddset(&early, SIGHUP);
+	sigaddset(&early, SIGUSR1);
+	sigaddset(&early, SIGUSR2);
+	sigprocmask(SIG_SETMASK, &early, NULL);
 }
 
 void process_sanitize(void)

@@ -5,7 +5,7 @@
 
 /*
  * Brings the process to a known state, whatever started it: descriptors 0 to 2 are open, every signal has its default and none
- * is blocked, the umask is 022. Exits with 111 if that can't be done.
+ * is blocked but SIGHUP, SIGUSR1 and SIGUSR2, which wait; the umask is 022. Exits with 111 if that can't be done.
  */
 void process_sanitize(void);
 
