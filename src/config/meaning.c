@@ -62,6 +62,23 @@ static void no_memory(const struct resolving *r)
 	complain(r->complaints, NULL, 0, "%s", strerror(ENOMEM));
 }
 
+int meaning_find_parent(const char *path, char *why)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	struct stat st;
+	int result = -1;
+
+	if (!parent || stat(parent, &st) < 0)
+		snprintf(why, VALUE_WHY, "the directory %.128s: %s", parent ? parent : path, strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		snprintf(why, VALUE_WHY, "%.128s is no directory", parent);
+	else
+		result = 0;
+	free(parent);
+	return result;
+}
+
 /* listen */
 
 /* Of the n-th value of a setting, which may stand in the defaults and so in another file than the service. */
@@ -93,6 +110,8 @@ static void resolve_listen(const struct resolving *r)
 		char why[VALUE_WHY * 2];
 		int n = resolve_endpoint(c->listen[i], "tcp", found, ENDPOINTS_EACH, why, sizeof(why));
 
+		if (n > 0 && c->listen[i][0] == '/' && meaning_find_parent(c->listen[i], why) < 0)
+			n = -1;
 		if (n < 0)
 			object(r, "listen", i, "%s", why);
 		if (n == ENDPOINTS_EACH)

@@ -31,6 +31,8 @@ static const struct {
 	  "main.conf:4: listen: 192.0.2.1 *port*\n" },
 	{ "several bad addresses", USER, "service \"a\" {\n\tbuiltin = echo\n\tlisten = { \"*:1\",\n\"80\",\n\"*:2\",\n\"@\",\n\":1\"\n}\n}\n",
 	  "main.conf:4: listen: *\nmain.conf:6: listen: *\nmain.conf:7: listen: *\n" },
+	{ "a path in no directory", USER, "service \"a\" {\n\tbuiltin = echo\n\tlisten = { \"/x\",\n\"/no/such/x\" }\n}\n",
+	  "main.conf:4: listen: the directory /no/such: No such file or directory\n" },
 	{ "an unknown service name", USER, "service \"a\" {\n\tbuiltin = echo\n\tlisten = { \"*:no-such-service\" }\n}\n",
 	  "main.conf:3: listen: *no-such-service*\n" },
 
