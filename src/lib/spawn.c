@@ -105,6 +105,7 @@ pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
 	switch (pid) {
 	case 0: /* the worker: unblocks signals when it has its own handler */
 		forget_handlers();
+		title_set("%s: starting", p->config->name);
 		map_board(&w, p->board_fd);
 		birth(&w, p->config, &p->service->server->before);
 		live(&w, p->config);

@@ -111,6 +111,11 @@ steps() {
 		ok "$fault: EPERM: SIGQUIT ends it with status 0" eval 'kill -QUIT $(master); wait $daemon; status=$?; daemon=; [ $status -eq 0 ]'
 	done
 }
+ok "a worker that is being born: starts" with setsid:signal=SIGSTOP
+ok "a worker that is being born: its title says so" until_true eval '[ -n "$(workers "^preforkd: prog: starting *\$")" ]'
+kill -CONT $(workers starting)
+ok "a worker that is being born: goes on" spare prog
+ok "a worker that is being born: SIGQUIT ends it" eval 'kill -QUIT $(master); wait $daemon; daemon='
 steps <<END
 setsid start a session
 chdir change to the directory /
