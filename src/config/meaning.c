@@ -449,19 +449,20 @@ static void resolve_environment(const struct resolving *r)
 static void resolve_workers(const struct resolving *r)
 {
 	struct pool_size *w = &r->c->workers;
+	bool own_start = w->start != UNSET;
 
 	if (w->max_spare == UNSET)
 		w->max_spare = w->min_spare > DEFAULT_MAX_SPARE ? w->min_spare : DEFAULT_MAX_SPARE;
-	if (w->start == UNSET)
+	if (!own_start)
 		w->start = w->min_spare;
 	if (w->max_spare < w->min_spare)
 		object(r, "workers.max-spare", 0, "%d is below min-spare, which is %d", w->max_spare, w->min_spare);
 	if (w->min_spare > w->max)
 		object(r, "workers.min-spare", 0, "%d is above max, which is %d", w->min_spare, w->max);
-	if (w->start > w->max)
+	if (own_start && w->start > w->max)
 		object(r, "workers.start", 0, "%d is above max, which is %d", w->start, w->max);
 	if ((size_t)w->max < r->c->endpoint_count)
-		object(r, "workers.max", 0, "%d is too few for %zu addresses: each needs one worker", w->max, r->c->endpoint_count);
+		object(r, "workers.max", 0, "a max of %d is too few for %zu addresses: each needs one worker", w->max, r->c->endpoint_count);
 }
 
 /* when-full */

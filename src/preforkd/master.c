@@ -6,6 +6,7 @@
 #include "logging.h"
 #include "notify.h"
 
+#include <netinet/in.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -195,6 +196,18 @@ static bool is_shortage(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+/* What would help, behind a semicolon. */
+static const char *remedy(const struct endpoint *e, int error, bool waits)
+{
+	unsigned port = address_port(&e->address);
+
+	if (error == EADDRNOTAVAIL && !waits)
+		return "; bind = \"retry\" would wait for it";
+	if (error == EACCES && port > 0 && port < IPPORT_RESERVED)
+		return "; a port below 1024 needs root or the capability CAP_NET_BIND_SERVICE";
+	return "";
+}
+
 struct listener *master_open_address(const struct service_config *c, size_t index, unsigned how, bool *wait, char *why)
 {
 	const struct endpoint_config *e = &c->endpoints[index];
@@ -206,8 +219,7 @@ struct listener *master_open_address(const struct service_config *c, size_t inde
 	if (l)
 		return l;
 	*wait = c->socket.bind == BIND_RETRY && can_appear(error);
-	snprintf(why, LOG_LINE, "%s:%d: service %s: %s%s", e->file, e->line, c->name, text,
-	         error == EADDRNOTAVAIL && !*wait ? "; bind = \"retry\" would wait for it" : "");
+	snprintf(why, LOG_LINE, "%s:%d: service %s: %s%s", e->file, e->line, c->name, text, remedy(&e->endpoint, error, *wait));
 	errno = error;
 	return NULL;
 }
@@ -293,6 +305,32 @@ void master_change_log(struct master *m, struct log_place *place)
 		renew_workers(m);
 }
 
+static void count_addresses(const struct master *m, size_t *open, size_t *all)
+{
+	const struct service *s;
+	const struct pool *p;
+
+	*open = *all = 0;
+	TAILQ_FOREACH(s, &m->server.services, next) {
+		TAILQ_FOREACH(p, &s->pools, next)
+			++*open;
+		if (s->config->enabled)
+			*all += s->config->endpoint_count;
+	}
+}
+
+static void tell_start(const struct master *m)
+{
+	size_t services = m->configuration->count, open, all;
+	char of[32] = "";
+
+	count_addresses(m, &open, &all);
+	if (open < all)
+		snprintf(of, sizeof(of), "%zu of ", open);
+	log_notice("%s runs with %zu service%s on %s%zu address%s", PACKAGE_STRING, services, plural(services), of, all,
+	           all == 1 ? "" : "es");
+}
+
 /* Workers come when every listener stands, so that an early service cannot take what a later one needs. */
 void master_run(struct master *m)
 {
@@ -302,7 +340,7 @@ void master_run(struct master *m)
 	m->server.data = m;
 	TAILQ_FOREACH(s, &m->server.services, next)
 		service_look(s);
-	log_notice("%s runs with %zu service%s", PACKAGE_STRING, m->configuration->count, plural(m->configuration->count));
+	tell_start(m);
 	notify_ready();
 	show_status(m);
 	ev_run(m->loop, 0);

@@ -50,6 +50,7 @@ service "taken" { listen = { "127.0.0.1:$taken" }  exec = { "cat" } }
 service "live"  { listen = { "$T/path" }  exec = { "cat" } }
 service "file"  { listen = { "$T/file" }  exec = { "cat" } }
 service "gone"  { listen = { "192.0.2.1:0" }  exec = { "cat" } }
+service "star"  { listen = { "*:$taken" }  exec = { "cat" }  reuse-port = yes }
 service "good"  { listen = { "127.0.0.1:0" }  exec = { "cat" } }
 END
 ok "bad listeners do not stop a good one" start
@@ -62,6 +63,9 @@ ok "a file that is no socket is left alone" logged "preforkd.conf:4: .*is no soc
 ok "and is still there" test -f "$T/file"
 ok "an address that is not there says what would wait for it" \
 	logged 'preforkd.conf:5: service gone: cannot bind 192.0.2.1:0: Cannot assign requested address; bind = "retry"'
+ok "a wildcard is named as it was written" \
+	logged "preforkd.conf:6: service star: cannot bind \*:$taken: Address already in use \(held by pid $first, preforkd\)"
+ok "it says how many are open" logged 'runs with 6 services on 1 of 6 addresses'
 ok "preforkd stops with status 0" stop
 ok "the other server's path still serves" talk_to "$T/path"
 

@@ -134,7 +134,11 @@ fi
 ok "socket: EMFILE: nothing can be opened" eval 'with socket:error=EMFILE; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
 ok "socket: EMFILE: it is said" logged 'cannot make a socket for 127.0.0.1:0: Too many open files'
 ok "bind: EACCES: nothing can be opened" eval 'with bind:error=EACCES; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
-ok "bind: EACCES: it is said" logged 'cannot bind 127.0.0.1:0: Permission denied'
+ok "bind: EACCES: it is said" logged 'cannot bind 127.0.0.1:0: Permission denied$'
+sed -i 's/127.0.0.1:0/127.0.0.1:80/' "$T/preforkd.conf"
+ok "bind: EACCES: a low port" eval 'with bind:error=EACCES; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
+ok "bind: EACCES: what it needs is said" logged 'cannot bind 127.0.0.1:80: Permission denied; a port below 1024 needs root'
+sed -i 's/127.0.0.1:80/127.0.0.1:0/' "$T/preforkd.conf"
 ok "listen: EADDRINUSE: nothing can be opened" eval 'with listen:error=EADDRINUSE; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
 ok "listen: EADDRINUSE: it is said" logged 'cannot listen on 127.0.0.1:0: Address already in use'
 ok "memfd_create: ENFILE: no pool can be made" eval 'with memfd_create:error=ENFILE; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'

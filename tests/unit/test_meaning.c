@@ -99,7 +99,7 @@ static const struct {
 	  "service \"a\" {\n\tbuiltin = echo\n\tlisten = { \"*:1\", \"*:2\", \"*:3\" }\n\tworkers {\n\t\tmax = 2\n\t}\n}\n",
 	  "main.conf:5: workers.max: *2*3*\n" },
 	{ "the default of spares above the most workers", USER,
-	  "service \"a\" {\n\t" ECHO "\n\tworkers {\n\t\tmin-spare = 65\n\t}\n}\n", "main.conf:4: workers.min-spare: *65*64*\n*" },
+	  "service \"a\" {\n\t" ECHO "\n\tworkers {\n\t\tmin-spare = 65\n\t}\n}\n", "main.conf:4: workers.min-spare: *65*64*\n" },
 
 	{ "a refusal that is none", USER, "service \"a\" {\n\t" ECHO "\n\twhen-full = wait\n}\n", "main.conf:3: when-full: \"wait\"*queue, close, reset*\n" },
 	{ "a text that is not there", USER, "service \"a\" {\n\t" ECHO "\n\twhen-full = /no/such/file\n}\n",
