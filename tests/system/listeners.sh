@@ -6,12 +6,15 @@
 six=no
 [ -e /proc/net/if_inet6 ] && six=yes
 
+# Root can give it to a group that nobody is in.
+if [ $root = yes ]; then group=54321; else group=$(id -g); fi
+
 config <<END
 service "four"     { listen = { "127.0.0.1:0" }  exec = { "cat" }  backlog = 3 }
 service "all"      { listen = { "*:0" }  exec = { "cat" } }
 service "loopback" { listen = { "localhost:0" }  exec = { "cat" } }
 service "two"      { listen = { "127.0.0.1:0", "127.0.0.2:0" }  exec = { "cat" } }
-service "path"     { listen = { "$T/path" }  exec = { "cat" }  socket-mode = 0600  socket-user = "$user"  backlog = 7 }
+service "path"     { listen = { "$T/path" }  exec = { "cat" }  socket-mode = 0640  socket-user = "$user"  socket-group = "$group"  backlog = 7 }
 service "abstract" { listen = { "@preforkd-test-$$" }  exec = { "cat" } }
 service "options"  { listen = { "127.0.0.1:0" }  exec = { "cat" }  nodelay = yes  keepalive = yes  keepalive-idle = 60s  keepalive-interval = 10s
                      keepalive-count = 5  defer-accept = 1s  send-buffer = 64K  receive-buffer = 64K  tos = 16  fast-open = 8  reuse-port = yes }
@@ -36,7 +39,7 @@ ok "the first of two addresses serves" talk_to "$(port two 1)"
 ok "the second of two addresses is open" eval '[ -n "$(port two 2)" ]'
 ok "a path serves" talk_to "$T/path"
 ok "the path's backlog is read back too" logged 'path: listening on .*/path, backlog 7$'
-ok "the path has its mode and owner" eval '[ "$(stat -c "%a %U" "$T/path")" = "600 $user" ]'
+ok "the path has its mode, owner and group" eval '[ "$(stat -c "%a %U %g" "$T/path")" = "640 $user $group" ]'
 ok "an abstract name serves" talk_to "@preforkd-test-$$"
 ok "socket options are set" talk_to "$(port options)"
 

@@ -146,6 +146,18 @@ else
 	skip "with a full disk under its log it serves" "no /dev/full here"
 fi
 
+# Everything, whatever the configuration says.
+log=$T/log
+config <<END
+log { level = "error" }
+service "cat" { listen = { "127.0.0.1:0" }  exec = { "cat" } }
+END
+ok "-v logs what the configuration does not want" start sh -c 'exec "$@" -v' sh
+reload
+ok "also after a reload" logged 'reload: done'
+ok "preforkd stops with status 0" stop
+ok "down to what is only of interest to its makers" logged 'cat: draining$'
+
 # In the background.
 log=$T/own.log
 rm -f "$log"
