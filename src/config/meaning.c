@@ -62,6 +62,23 @@ static void no_memory(const struct resolving *r)
 	complain(r->complaints, NULL, 0, "%s", strerror(ENOMEM));
 }
 
+int meaning_find_parent(const char *path, char *why)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	struct stat st;
+	int result = -1;
+
+	if (!parent || stat(parent, &st) < 0)
+		snprintf(why, VALUE_WHY, "the directory %.128s: %s", parent ? parent : path, strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		snprintf(why, VALUE_WHY, "%.128s is no directory", parent);
+	else
+		result = 0;
+	free(parent);
+	return result;
+}
+
 /* listen */
 
 /* Of the n-th value of a setting, which may stand in the defaults and so in another file than the service. */
@@ -93,6 +110,8 @@ static void resolve_listen(const struct resolving *r)
 		char why[VALUE_WHY * 2];
 		int n = resolve_endpoint(c->listen[i], "tcp", found, ENDPOINTS_EACH, why, sizeof(why));
 
+		if (n > 0 && c->listen[i][0] == '/' && meaning_find_parent(c->listen[i], why) < 0)
+			n = -1;
 		if (n < 0)
 			object(r, "listen", i, "%s", why);
 		if (n == ENDPOINTS_EACH)
@@ -430,19 +449,20 @@ static void resolve_environment(const struct resolving *r)
 static void resolve_workers(const struct resolving *r)
 {
 	struct pool_size *w = &r->c->workers;
+	bool own_start = w->start != UNSET;
 
 	if (w->max_spare == UNSET)
 		w->max_spare = w->min_spare > DEFAULT_MAX_SPARE ? w->min_spare : DEFAULT_MAX_SPARE;
-	if (w->start == UNSET)
+	if (!own_start)
 		w->start = w->min_spare;
 	if (w->max_spare < w->min_spare)
 		object(r, "workers.max-spare", 0, "%d is below min-spare, which is %d", w->max_spare, w->min_spare);
 	if (w->min_spare > w->max)
 		object(r, "workers.min-spare", 0, "%d is above max, which is %d", w->min_spare, w->max);
-	if (w->start > w->max)
+	if (own_start && w->start > w->max)
 		object(r, "workers.start", 0, "%d is above max, which is %d", w->start, w->max);
 	if ((size_t)w->max < r->c->endpoint_count)
-		object(r, "workers.max", 0, "%d is too few for %zu addresses: each needs one worker", w->max, r->c->endpoint_count);
+		object(r, "workers.max", 0, "a max of %d is too few for %zu addresses: each needs one worker", w->max, r->c->endpoint_count);
 }
 
 /* Limits in time */

@@ -252,8 +252,8 @@ size_t address_ip(const struct address *a, char *out)
 	}
 }
 
-/* Bytes that would spoil a line of a log or an environment are written as \xNN. */
-static size_t write_name(const char *name, size_t size, char *out)
+/* Bytes that would spoil a line of a log are written as \xNN. */
+static size_t write_visible(const char *name, size_t size, char *out)
 {
 	size_t length = 0;
 
@@ -273,7 +273,16 @@ static size_t write_name(const char *name, size_t size, char *out)
 	return length;
 }
 
-static size_t write_path(const struct address *a, char *out)
+/* A string can have any byte but NUL, which an abstract name may have, too. */
+static size_t write_plain(const char *name, size_t size, char *out)
+{
+	for (size_t i = 0; i < size; i++)
+		out[i] = name[i] ? name[i] : '@';
+	out[size] = '\0';
+	return size;
+}
+
+static size_t write_path(const struct address *a, size_t (*write)(const char *name, size_t size, char *out), char *out)
 {
 	const char *name = a->socket.path.sun_path;
 	size_t size = a->length - offsetof(struct sockaddr_un, sun_path);
@@ -285,11 +294,16 @@ static size_t write_path(const struct address *a, char *out)
 	}
 	if (name[0] == '\0') {
 		out[0] = '@';
-		return 1 + write_name(name + 1, size - 1, out + 1);
+		return 1 + write(name + 1, size - 1, out + 1);
 	}
 	while (length < size && name[length] != '\0')
 		length++;
-	return write_name(name, length, out);
+	return write(name, length, out);
+}
+
+size_t address_path(const struct address *a, char *out)
+{
+	return write_path(a, write_plain, out);
 }
 
 size_t address_text(const struct address *a, char *out)
@@ -308,7 +322,7 @@ size_t address_text(const struct address *a, char *out)
 		out[length++] = ']';
 		break;
 	case AF_UNIX:
-		return write_path(a, out);
+		return write_path(a, write_visible, out);
 	default:
 		copy(out, "unknown", 8);
 		return 7;

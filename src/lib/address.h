@@ -60,9 +60,13 @@ bool address_conflicts(const struct address *a, bool a_dual, const struct addres
 
 /*
  * Writes the address as text and returns its length without the NUL. "192.0.2.7:50312", "[2001:db8::1]:80", "/run/x.sock",
- * "@name", "unix" for a socket without a name. IPv6 as in RFC 5952. address_text needs ADDRESS_TEXT bytes.
+ * "@name", "unix" for a socket without a name. IPv6 as in RFC 5952. In names bytes that are not visible ASCII become \xNN. Needs
+ * ADDRESS_TEXT bytes.
  */
 size_t address_text(const struct address *a, char *out);
+
+/* A path or abstract name as it is, for programs: only a NUL in an abstract name becomes '@'. Needs ADDRESS_TEXT bytes. */
+size_t address_path(const struct address *a, char *out);
 
 /* The address alone, without port, brackets or path: "192.0.2.7". Needs ADDRESS_IP bytes. Empty for other families. */
 size_t address_ip(const struct address *a, char *out);

@@ -41,13 +41,22 @@ __attribute__((format(printf, 2, 3))) static int complain(struct complaint *why,
 	return -1;
 }
 
+/* The address as it was written, for `*` is no address that a socket has. */
+static void write_asked(const struct listener *l, char *text)
+{
+	if (l->asked.dual)
+		snprintf(text, ADDRESS_TEXT, "*:%u", address_port(&l->asked.address));
+	else
+		address_text(&l->asked.address, text);
+}
+
 /* The cannot-sentence of an address, with the process that is in the way if it can be named. */
 static int complain_address(struct complaint *why, const char *what, const struct listener *l, int error)
 {
 	char text[ADDRESS_TEXT];
 	struct holder h;
 
-	address_text(&l->asked.address, text);
+	write_asked(l, text);
 	if (error != EADDRINUSE || holder_find(&l->asked.address, l->dual, &h) != 1)
 		complain(why, "cannot %s %s: %s", what, text, strerror(error));
 	else

@@ -231,17 +231,27 @@ static void drain_all(struct server *s)
 		service_drain(service);
 }
 
+static void tell_busy(const struct server *s, enum log_level level, const char *fate)
+{
+	int n = count_busy(s);
+
+	if (n == 0)
+		log_at(level, "stopping: no worker is busy; what is left is %s", fate);
+	else
+		log_at(level, "stopping: %d worker%s busy and %s %s", n, n == 1 ? " is" : "s are", n == 1 ? "is" : "are", fate);
+}
+
 static void go_on_stopping(struct server *s)
 {
 	s->to_sweep = true;
 	if (s->phase == SERVER_STOPS) {
 		s->phase = SERVER_TERMS;
-		log_notice("stopping: %d workers are busy and are sent SIGTERM", count_busy(s));
+		tell_busy(s, LOG_LEVEL_NOTICE, "sent SIGTERM");
 		for_each_pool(s, ask_to_end);
 		set_deadline(s, KILL_DELAY);
 	} else if (s->phase == SERVER_TERMS) {
 		s->phase = SERVER_KILLS;
-		log_warning("stopping: %d workers are busy still and are killed", count_busy(s));
+		tell_busy(s, LOG_LEVEL_WARNING, "killed");
 		for_each_pool(s, make_end);
 	}
 }

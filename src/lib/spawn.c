@@ -180,6 +180,7 @@ pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
 
 	if (pid != 0)
 		return pid;
+	title_set("%s: starting", p->config->name);
 	map_shared(&w, p);
 	birth(&w, p->config, &p->service->server->before);
 	live(&w, p->config);

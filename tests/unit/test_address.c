@@ -197,6 +197,8 @@ START_TEST(an_abstract_name_may_have_any_bytes)
 
 	ck_assert_uint_eq(address_text(&a, text), 11);
 	ck_assert_str_eq(text, "@a\\x00b\\x00");
+	ck_assert_uint_eq(address_path(&a, text), 5);
+	ck_assert_str_eq(text, "@a@b@");
 }
 END_TEST
 
