@@ -137,19 +137,40 @@ START_TEST(a_star_is_answered_over_ipv4_and_ipv6)
 }
 END_TEST
 
+/*
+ * An IPv6 listener whose port nobody else has on IPv4, where another process would answer in its place. Until *guard is closed nobody
+ * gets it.
+ */
+static struct listener *open_alone(const char *text, const struct socket_options *o, int *guard)
+{
+	for (;;) {
+		struct listener *l = open_with(text, o);
+		struct address a = at(l, "0.0.0.0");
+
+		*guard = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (bind(*guard, &a.socket.any, a.length) == 0)
+			return l;
+		ck_assert_int_eq(errno, EADDRINUSE);
+		close(*guard);
+		listener_release(l);
+	}
+}
+
 START_TEST(a_written_ipv6_wildcard_leaves_ipv4_to_others)
 {
 	struct socket_options o = options();
 	struct listener *l, *other;
 	struct address v4, v6;
 	char text[64];
+	int guard;
 
 	if (!given_ipv6())
 		return; /* a machine without IPv6 */
-	l = open_with("[::]:0", &o);
+	l = open_alone("[::]:0", &o, &guard);
 	v4 = at(l, "127.0.0.1");
 	v6 = at(l, "[::1]");
 	check_refuses(&v4);
+	close(guard);
 	snprintf(text, sizeof(text), "0.0.0.0:%u", address_port(&l->bound));
 	other = open_with(text, &o);
 	check_answers(other, &v4);
@@ -164,14 +185,16 @@ START_TEST(v6only_decides_whatever_is_written)
 	struct socket_options only = options(), both = options();
 	struct listener *l;
 	struct address v4;
+	int guard;
 
 	if (!given_ipv6())
 		return; /* a machine without IPv6 */
 	only.v6only = 1;
-	l = open_with("*:0", &only);
+	l = open_alone("*:0", &only, &guard);
 	ck_assert(!l->dual);
 	v4 = at(l, "127.0.0.1");
 	check_refuses(&v4);
+	close(guard);
 	listener_release(l);
 	both.v6only = 0;
 	l = open_with("[::]:0", &both);
