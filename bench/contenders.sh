@@ -70,9 +70,18 @@ start_preforkd() {
 	start "$1" "$preforkd" -f "$dir/$1.conf"
 }
 
-# echo_service WORKERS
+# echo_service WORKERS [KEYS]
 echo_service() {
-	echo "service \"echo\" { listen = { \"127.0.0.1:0\" } builtin = \"echo\" workers { $1 } }"
+	echo "service \"echo\" { listen = { \"127.0.0.1:0\" } builtin = \"echo\" workers { $1 } ${2:-} }"
+}
+
+# Everything that admission can ask, and nothing that it refuses. $1: more rules of deny.
+every_question() {
+	cat <<-END
+		allow = { "127.0.0.0/8", "::1" } deny = { "127.0.1.0/24"$1 }
+		access-times = { "00:00-24:00" } max-load = 100000 time-limit = 1h
+		rate = "1000000000/s" per-source { max = 1000 rate = "1000000000/s" }
+	END
 }
 
 hello_service() {

@@ -3,7 +3,7 @@
  * What a long access list costs: how long a million prefixes take to load, what one look-up costs, and how much memory there is for all
  * workers together. Half of the prefixes are IPv4; the same numbers in every run.
  *
- * lists [FILE]
+ * lists [FILE]: the list is left in the file, if one is named.
  */
 #include "config.h"
 
@@ -210,7 +210,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	l = load(path);
-	unlink(path);
+	if (argc < 2)
+		unlink(path);
 	if (!l)
 		return EXIT_FAILURE;
 	look_all_up(l, out, list, "an address of the list");

@@ -87,10 +87,12 @@ in_rounds() {
 	done
 }
 
-# load_all CASE CLIENTS ROUND. Those of case a say a line and wait for its echo.
+# load_all CASE CLIENTS ROUND. Those of the cases a and e say a line and wait for its echo.
 load_all() {
 	options="-c $2"
-	[ "$1" != a ] || options="$options -s hello -e"
+	case $1 in
+	a | e) options="$options -s hello -e" ;;
+	esac
 	# shellcheck disable=SC2086 # both are words
 	for contender in $(rotated "$3" $contenders); do
 		measure "$1" "$contender" "$3" $options
@@ -125,6 +127,26 @@ case_a() {
 	printf '\na. Built-in echo of a line, 16 clients, 32 workers (medians of %s rounds of %s s)\n\n' "$rounds" "$seconds"
 	print_rates a "$contenders" -v base=bare -v base_name=bare -v titles="$titles"
 	printf '\nbare: as many processes, each: accept, read, write, close. Aim: 0.95 of it.\n'
+	stop_all
+}
+
+case_e() {
+	size='start = 32 min-spare = 16 max-spare = 32 max = 32'
+	"$dir/lists" "$dir/million" >"$dir/lists.out" || failed "a list of a million prefixes cannot be made"
+	start_preforkd off none "$(echo_service "$size")"
+	start_preforkd on none "$(echo_service "$size" "$(every_question '')")"
+	start_preforkd million none "$(echo_service "$size" "$(every_question ", \"file:$dir/million\"")")"
+	contenders='off on million'
+	for one in $contenders; do
+		await_service "$one" echo
+	done
+	keep_who_answers -s hello -e
+	in_rounds "$rounds" load_all e 16
+	printf '\ne. Admission: built-in echo of a line, 16 clients, 32 workers (medians of %s rounds of %s s)\n\n' "$rounds" "$seconds"
+	print_rates e "$contenders" -v base=off -v base_name=off \
+		-v titles='off=nothing is asked;on=everything is asked;million=with a million prefixes'
+	printf '\neverything: lists, hours, load, connections and rate of each source, rate of the service, a time limit. Aim: 0.95.\n\n'
+	cat "$dir/lists.out"
 	stop_all
 }
 

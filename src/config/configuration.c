@@ -55,16 +55,23 @@ static const struct section *find_defaults(const struct document *d, struct comp
 static void check_log_to(const struct configuration *c, const struct setting *s, struct complaints *complaints)
 {
 	const char *to = c->log_to;
-	bool file = strncmp(to, "file:", 5) == 0;
+	bool file = strncmp(to, "file:/", 6) == 0;
+	char why[VALUE_WHY];
 
-	if (strcmp(to, "stderr") != 0 && strcmp(to, "syslog") != 0 && !(file && to[5] == '/'))
+	if (strcmp(to, "stderr") != 0 && strcmp(to, "syslog") != 0 && !file)
 		complain(complaints, s->file, s->line, "log.to: \"%s\" is neither stderr, syslog nor file: with an absolute path", to);
+	else if (file && meaning_find_parent(to + 5, why) < 0)
+		complain(complaints, s->file, s->line, "log.to: %s", why);
 }
 
 static void check_pid_file(const struct configuration *c, const struct setting *s, struct complaints *complaints)
 {
+	char why[VALUE_WHY];
+
 	if (c->pid_file && c->pid_file[0] != '/')
 		complain(complaints, s->file, s->line, "pid-file: %s is no absolute path", c->pid_file);
+	else if (c->pid_file && meaning_find_parent(c->pid_file, why) < 0)
+		complain(complaints, s->file, s->line, "pid-file: %s", why);
 }
 
 static void read_global(struct configuration *c, const struct setting *s, struct complaints *complaints)

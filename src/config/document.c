@@ -119,18 +119,30 @@ static int note_section(cfg_t *cfg, cfg_opt_t *option)
 	return 0;
 }
 
+/* What to do about a key that is none. */
+static void advise(const char *name, const char *const *known, char *advice, size_t size)
+{
+	const char *nearest = hint_nearest(name, known);
+
+	if (name[0] == ';')
+		snprintf(advice, size, "no semicolon is needed");
+	else if (nearest)
+		snprintf(advice, size, "did you mean %s?", nearest);
+	else
+		snprintf(advice, size, "preforkd.conf(5) has all keys of this version");
+}
+
 static void complain_unknown(const cfg_t *cfg, const char *name)
 {
 	const char *known[128];
-	const char *nearest;
+	char advice[128];
 	size_t n = 0;
 
 	for (const cfg_opt_t *o = cfg->opts; o->name && n < sizeof(known) / sizeof(known[0]) - 1; o++)
 		known[n++] = o->name;
 	known[n] = NULL;
-	nearest = hint_nearest(name, known);
-	complain(parsing->complaints, parsing->file, cfg->line, "unknown key %s%s%s%s", name, nearest ? "; did you mean " : "",
-	         nearest ? nearest : "", nearest ? "?" : "");
+	advise(name, known, advice, sizeof(advice));
+	complain(parsing->complaints, parsing->file, cfg->line, "unknown key %s; %s", name, advice);
 }
 
 /* The parser's own words are for programmers; two of its messages are users' everyday mistakes. */

@@ -62,6 +62,23 @@ static void no_memory(const struct resolving *r)
 	complain(r->complaints, NULL, 0, "%s", strerror(ENOMEM));
 }
 
+int meaning_find_parent(const char *path, char *why)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	struct stat st;
+	int result = -1;
+
+	if (!parent || stat(parent, &st) < 0)
+		snprintf(why, VALUE_WHY, "the directory %.128s: %s", parent ? parent : path, strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		snprintf(why, VALUE_WHY, "%.128s is no directory", parent);
+	else
+		result = 0;
+	free(parent);
+	return result;
+}
+
 /* listen */
 
 /* Of the n-th value of a setting, which may stand in the defaults and so in another file than the service. */
@@ -93,6 +110,8 @@ static void resolve_listen(const struct resolving *r)
 		char why[VALUE_WHY * 2];
 		int n = resolve_endpoint(c->listen[i], "tcp", found, ENDPOINTS_EACH, why, sizeof(why));
 
+		if (n > 0 && c->listen[i][0] == '/' && meaning_find_parent(c->listen[i], why) < 0)
+			n = -1;
 		if (n < 0)
 			object(r, "listen", i, "%s", why);
 		if (n == ENDPOINTS_EACH)
@@ -430,19 +449,37 @@ static void resolve_environment(const struct resolving *r)
 static void resolve_workers(const struct resolving *r)
 {
 	struct pool_size *w = &r->c->workers;
+	bool own_start = w->start != UNSET;
 
 	if (w->max_spare == UNSET)
 		w->max_spare = w->min_spare > DEFAULT_MAX_SPARE ? w->min_spare : DEFAULT_MAX_SPARE;
-	if (w->start == UNSET)
+	if (!own_start)
 		w->start = w->min_spare;
 	if (w->max_spare < w->min_spare)
 		object(r, "workers.max-spare", 0, "%d is below min-spare, which is %d", w->max_spare, w->min_spare);
 	if (w->min_spare > w->max)
 		object(r, "workers.min-spare", 0, "%d is above max, which is %d", w->min_spare, w->max);
-	if (w->start > w->max)
+	if (own_start && w->start > w->max)
 		object(r, "workers.start", 0, "%d is above max, which is %d", w->start, w->max);
 	if ((size_t)w->max < r->c->endpoint_count)
-		object(r, "workers.max", 0, "%d is too few for %zu addresses: each needs one worker", w->max, r->c->endpoint_count);
+		object(r, "workers.max", 0, "a max of %d is too few for %zu addresses: each needs one worker", w->max, r->c->endpoint_count);
+}
+
+/* Limits in time */
+
+/* The kernel counts what TCP connections have received, and nothing of the others. */
+static void check_deadlines(const struct resolving *r)
+{
+	const struct service_config *c = r->c;
+
+	if (c->first_byte_limit == UNSET)
+		return;
+	if (c->time_limit != UNSET && c->first_byte_limit >= c->time_limit)
+		object(r, "first-byte-limit", 0, "%d ms is not below time-limit, which is %d ms", c->first_byte_limit, c->time_limit);
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		if (address_family(&c->endpoints[i].endpoint.address) == AF_UNIX)
+			object(r, "first-byte-limit", 0, "not possible with %s: only of TCP connections it is known what has come",
+			       c->endpoints[i].text);
 }
 
 /* The answers: when-full, when-denied, when-limited, and the banner */
@@ -554,6 +591,7 @@ void meaning_resolve(struct service_config *c, const struct origin *o, const str
 	resolve_environment(&r);
 	resolve_handler(&r);
 	resolve_workers(&r);
+	check_deadlines(&r);
 	resolve_answer(&r, "when-full", c->when_full, ANSWER_QUEUE, &c->answer_full);
 	resolve_answer(&r, "when-denied", c->when_denied, ANSWER_CLOSE, &c->answer_denied);
 	resolve_answer(&r, "when-limited", c->when_limited, ANSWER_CLOSE, &c->answer_limited);

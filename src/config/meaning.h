@@ -15,6 +15,9 @@ struct origin {
 /* The setting of a key in the service or in the defaults, or NULL. */
 const struct setting *origin_find(const struct origin *o, const struct key *key);
 
+/* Is the directory there in which a file of that absolute path is to be made? 0, or -1 with a sentence in why (VALUE_WHY bytes). */
+int meaning_find_parent(const char *path, char *why);
+
 /* Fills the second half of c from the first. */
 void meaning_resolve(struct service_config *c, const struct origin *o, const struct surroundings *around,
                      struct complaints *complaints);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "address.h"
 
-#include <stdint.h>
-
 /* The compiler may turn loops into memcpy and memset; it is not asked to here. */
 static void copy(void *to, const void *from, size_t size)
 {
@@ -118,6 +116,36 @@ bool address_conflicts(const struct address *a, bool a_dual, const struct addres
 	return fa == AF_INET6 ? a_dual && address_is_wildcard(a) : b_dual && address_is_wildcard(b);
 }
 
+static void clear(struct flow *f)
+{
+	f->family = f->local_port = f->peer_port = f->spare = 0;
+	f->interface = 0;
+	for (size_t i = 0; i < sizeof(f->local); i++)
+		f->local[i] = f->peer[i] = 0;
+}
+
+void address_flow(const struct address *local, const struct address *peer, struct flow *out)
+{
+	int family = address_family(local);
+
+	clear(out);
+	if (family != address_family(peer) || (family != AF_INET && family != AF_INET6))
+		return;
+	out->family = (uint16_t)family;
+	if (family == AF_INET) {
+		copy(out->local, &local->socket.v4.sin_addr, 4);
+		copy(out->peer, &peer->socket.v4.sin_addr, 4);
+		out->local_port = local->socket.v4.sin_port;
+		out->peer_port = peer->socket.v4.sin_port;
+		return;
+	}
+	copy(out->local, &local->socket.v6.sin6_addr, 16);
+	copy(out->peer, &peer->socket.v6.sin6_addr, 16);
+	out->local_port = local->socket.v6.sin6_port;
+	out->peer_port = peer->socket.v6.sin6_port;
+	out->interface = peer->socket.v6.sin6_scope_id;
+}
+
 size_t address_decimal(unsigned long long number, char *out)
 {
 	char digits[20];
@@ -224,8 +252,8 @@ size_t address_ip(const struct address *a, char *out)
 	}
 }
 
-/* Bytes that would spoil a line of a log or an environment are written as \xNN. */
-static size_t write_name(const char *name, size_t size, char *out)
+/* Bytes that would spoil a line of a log are written as \xNN. */
+static size_t write_visible(const char *name, size_t size, char *out)
 {
 	size_t length = 0;
 
@@ -245,7 +273,16 @@ static size_t write_name(const char *name, size_t size, char *out)
 	return length;
 }
 
-static size_t write_path(const struct address *a, char *out)
+/* A string can have any byte but NUL, which an abstract name may have, too. */
+static size_t write_plain(const char *name, size_t size, char *out)
+{
+	for (size_t i = 0; i < size; i++)
+		out[i] = name[i] ? name[i] : '@';
+	out[size] = '\0';
+	return size;
+}
+
+static size_t write_path(const struct address *a, size_t (*write)(const char *name, size_t size, char *out), char *out)
 {
 	const char *name = a->socket.path.sun_path;
 	size_t size = a->length - offsetof(struct sockaddr_un, sun_path);
@@ -257,11 +294,16 @@ static size_t write_path(const struct address *a, char *out)
 	}
 	if (name[0] == '\0') {
 		out[0] = '@';
-		return 1 + write_name(name + 1, size - 1, out + 1);
+		return 1 + write(name + 1, size - 1, out + 1);
 	}
 	while (length < size && name[length] != '\0')
 		length++;
-	return write_name(name, length, out);
+	return write(name, length, out);
+}
+
+size_t address_path(const struct address *a, char *out)
+{
+	return write_path(a, write_plain, out);
 }
 
 size_t address_text(const struct address *a, char *out)
@@ -280,7 +322,7 @@ size_t address_text(const struct address *a, char *out)
 		out[length++] = ']';
 		break;
 	case AF_UNIX:
-		return write_path(a, out);
+		return write_path(a, write_visible, out);
 	default:
 		copy(out, "unknown", 8);
 		return 7;

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct address {
 	socklen_t length; /* 0: no address */
@@ -20,6 +21,15 @@ struct address {
 		struct sockaddr_in6 v6;
 		struct sockaddr_un path;
 	} socket;
+};
+
+/* The two ends of a TCP connection as the kernel finds it; ports in network order. IPv4 has 4 bytes of 16. */
+struct flow {
+	uint16_t family; /* AF_INET or AF_INET6; 0: none */
+	uint16_t local_port, peer_port;
+	uint16_t spare;
+	uint32_t interface; /* that a link-local address belongs to */
+	unsigned char local[16], peer[16];
 };
 
 /* Room for the longest text: a path or abstract name of 108 bytes, each byte perhaps as \xNN, and a NUL. */
@@ -50,12 +60,19 @@ bool address_conflicts(const struct address *a, bool a_dual, const struct addres
 
 /*
  * Writes the address as text and returns its length without the NUL. "192.0.2.7:50312", "[2001:db8::1]:80", "/run/x.sock",
- * "@name", "unix" for a socket without a name. IPv6 as in RFC 5952. address_text needs ADDRESS_TEXT bytes.
+ * "@name", "unix" for a socket without a name. IPv6 as in RFC 5952. In names bytes that are not visible ASCII become \xNN. Needs
+ * ADDRESS_TEXT bytes.
  */
 size_t address_text(const struct address *a, char *out);
 
+/* A path or abstract name as it is, for programs: only a NUL in an abstract name becomes '@'. Needs ADDRESS_TEXT bytes. */
+size_t address_path(const struct address *a, char *out);
+
 /* The address alone, without port, brackets or path: "192.0.2.7". Needs ADDRESS_IP bytes. Empty for other families. */
 size_t address_ip(const struct address *a, char *out);
+
+/* No flow where the two are not IP addresses of one family. */
+void address_flow(const struct address *local, const struct address *peer, struct flow *out);
 
 /* An unsigned number in decimal (at most 20 digits and a NUL), or in lower-case hexadecimal (16 and a NUL). */
 size_t address_decimal(unsigned long long number, char *out);

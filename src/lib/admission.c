@@ -64,13 +64,16 @@ static enum refusal without_header(const struct admission *a, enum proxy_result 
 
 static enum refusal ask_header(const struct admission *a, struct connection *c, struct decision *d)
 {
+	size_t size;
+
 	if (a->proxy == PROXY_OFF)
 		return REFUSED_NOT;
 	if (!is_admitted(a->proxy_from, c, &d->rule))
 		return a->proxy == PROXY_OPTIONAL ? REFUSED_NOT : REFUSED_PROXY_SENDER;
-	d->header = proxy_read(c->fd, a->proxy_timeout, header, &proxy, &d->header_size);
+	d->header = proxy_read(c->fd, a->proxy_timeout, header, &proxy, &size);
 	if (d->header != PROXY_FOUND)
 		return without_header(a, d->header);
+	c->header = (uint32_t)size;
 	take_over(c);
 	return REFUSED_NOT;
 }
@@ -101,11 +104,12 @@ static enum refusal ask_source(struct admission *a, const struct connection *c, 
 static enum refusal ask_limits(struct admission *a, const struct connection *c, source_hold *hold)
 {
 	enum refusal reason;
-	uint64_t now;
+	uint64_t now = c->accepted;
 
 	if (!a->sources.header)
 		return REFUSED_NOT;
-	now = kernel_now_ns();
+	if (c->proxy) /* the header took its time */
+		now = kernel_now_ns();
 	reason = ask_source(a, c, hold, now);
 	if (reason != REFUSED_NOT || bucket_take(&a->sources.header->bucket, &a->rate, now))
 		return reason;
@@ -120,9 +124,22 @@ static enum refusal ask_gate(const struct board *board)
 	return gate < REFUSALS ? (enum refusal)gate : REFUSED_NOT;
 }
 
+/* The first look at a page of shared memory costs more than all the rest: it is taken before there is a client. */
+void admission_prepare(const struct admission *a)
+{
+	const struct address nobody = { .length = sizeof(nobody.socket.v4), .socket.v4.sin_family = AF_INET };
+	const struct access_client client = { .address = &nobody };
+	uint32_t rule;
+
+	if (a->access)
+		access_admits(a->access, &client, &rule);
+	if (a->sources.header)
+		atomic_load_explicit(&a->sources.header->bucket, memory_order_relaxed);
+}
+
 struct decision admission_decide(struct admission *a, struct connection *c, const struct board *board, uint32_t slot)
 {
-	struct decision d = { ask_gate(board), ACCESS_NO_RULE, PROXY_FOUND, 0 };
+	struct decision d = { ask_gate(board), ACCESS_NO_RULE, PROXY_FOUND };
 
 	if (d.reason == REFUSED_NOT)
 		d.reason = ask_header(a, c, &d);

@@ -54,8 +54,10 @@ struct decision {
 	enum refusal reason;      /* REFUSED_NOT: it is served */
 	uint32_t rule;            /* of the access list that decided, or ACCESS_NO_RULE */
 	enum proxy_result header; /* what was wrong with it, with REFUSED_PROXY_HEADER */
-	size_t header_size;       /* bytes of a header that were taken from the connection */
 };
+
+/* To be called before the worker is idle. */
+void admission_prepare(const struct admission *a);
 
 /*
  * Decides about the connection c, whose addresses may change by it to those that a PROXY header tells. When it is admitted, the slot's

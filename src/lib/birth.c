@@ -113,11 +113,26 @@ static bool can_regain(const struct identity *who)
 	return who->user != 0 && (setuid(0) == 0 || seteuid(0) == 0);
 }
 
+/*
+ * Where the user has more processes than this limit allows, the kernel lets the change of user pass and the program's execve fail,
+ * when the client is already there.
+ */
+static void lift_nproc(void)
+{
+	struct rlimit most = { RLIM_INFINITY, RLIM_INFINITY };
+
+	if (setrlimit(RLIMIT_NPROC, &most) == 0 || getrlimit(RLIMIT_NPROC, &most) < 0)
+		return;
+	most.rlim_cur = most.rlim_max; /* not every root may raise a hard limit */
+	setrlimit(RLIMIT_NPROC, &most);
+}
+
 static void become(const struct worker *w, const struct identity *who)
 {
 	if (!who->change)
 		return;
 	if (geteuid() == 0) {
+		lift_nproc();
 		check(w, STEP_GROUPS, setgroups(who->group_count, who->groups));
 		check(w, STEP_GROUP, setresgid(who->group, who->group, who->group));
 		check(w, STEP_USER, setresuid(who->user, who->user, who->user));
@@ -144,12 +159,10 @@ static int renounce_privileges(void)
 #endif
 }
 
-/* Accept needs a free number below the limit, so this comes when everything else is open and closed. */
-static int set_nofile(const struct service_config *c, const struct inherited *before)
+/* A limit that is set late: as configured, or as it was. */
+static int set_or_restore(const struct limit *l, const struct rlimit *before)
 {
-	const struct limit *l = &c->limit[LIMIT_NOFILE];
-
-	return setrlimit(RLIMIT_NOFILE, l->set ? &l->value : &before->nofile);
+	return setrlimit(l->resource, l->set ? &l->value : before);
 }
 
 void birth(const struct worker *w, const struct service_config *c, const struct inherited *before)
@@ -172,14 +185,14 @@ void birth_without_closing(const struct worker *w, const struct service_config *
 	enter_root(w, c);
 	become(w, who);
 	drop_ambient();
-	/* Set before the change of user, this one would make the program's execve fail with EAGAIN. */
-	check(w, STEP_LIMITS, set_limit(&c->limit[LIMIT_NPROC]));
+	check(w, STEP_LIMITS, set_or_restore(&c->limit[LIMIT_NPROC], &before->nproc));
 	if (c->no_new_privileges)
 		check(w, STEP_NO_NEW_PRIVILEGES, renounce_privileges());
 	umask((mode_t)c->umask);
 	if (c->stderr_to == STDERR_NULL)
 		check(w, STEP_STDERR, dup2(w->devnull, STDERR_FILENO));
-	check(w, STEP_LIMITS, set_nofile(c, before));
+	/* Accept needs a free number below it, so it comes when everything else is open and closed. */
+	check(w, STEP_LIMITS, set_or_restore(&c->limit[LIMIT_NOFILE], &before->nofile));
 	/* A program that has gone away is noticed before a client is taken from the queue, not after. */
 	if (c->program)
 		check(w, STEP_EXEC, access(c->program, X_OK));

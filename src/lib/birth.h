@@ -8,9 +8,9 @@
 
 #include "service_config.h"
 
-/* Limits that the master raised for itself; a worker gets them back as they were. */
+/* Limits that are raised on the way, by the master for itself or at birth; a worker gets them back as the daemon was started. */
 struct inherited {
-	struct rlimit nofile;
+	struct rlimit nofile, nproc;
 };
 
 /* Goes through all steps, or ends in worker_fail. */

@@ -24,7 +24,7 @@ enum worker_state {
 	WORKER_NONE = 0, /* nobody has the slot */
 	WORKER_STARTING,
 	WORKER_IDLE,     /* in accept, or about to be */
-	WORKER_BUSY,     /* has a connection; never signalled */
+	WORKER_BUSY,     /* has a connection; signalled only to end that */
 	WORKER_RETIRING, /* will not accept again */
 	WORKER_STATES,
 };
@@ -33,7 +33,7 @@ struct board_header {
 	_Atomic uint32_t generation; /* not the one a worker was born into: leave */
 	_Atomic uint32_t wake_below; /* fewer idle workers than this: write to the wake pipe */
 	_Atomic uint32_t dropped;    /* records that found the pipe full */
-	_Atomic uint32_t full;       /* the service is at its maximum: an usher is wanted */
+	_Atomic uint32_t full;       /* the service is: an usher may stay, and whoever becomes idle tells */
 	_Atomic uint32_t gate;       /* enum refusal: nobody is served at present, for this reason; 0: open */
 
 	/* How long connections lay in the kernel's queue, as far as it tells: */
@@ -44,17 +44,19 @@ struct board_header {
 	/* For each reason: */
 	_Atomic uint32_t refused[REFUSALS]; /* how many */
 	_Atomic uint64_t told[REFUSALS];    /* ms, when a record was last written of one */
+	_Atomic uint32_t watched;    /* the master looks at limits in time by itself: no need to wake it for them */
 };
 
 /* What a worker says about itself besides its state. */
 struct board_slot {
 	_Atomic uint64_t since;  /* when it took its connection: milliseconds of the monotonic clock */
+	_Atomic uint64_t id;     /* of that connection */
 	_Atomic uint32_t served; /* connections so far */
 	_Atomic uint32_t step;   /* why it gave up (enum step), 0 if it did not */
 	_Atomic uint32_t error;  /* the errno of that step */
 	uint32_t spare[1];
 	source_hold hold; /* where its connection is counted (sources.h) */
-	uint64_t spares[4];
+	uint64_t spares[3];
 };
 
 _Static_assert(sizeof(struct board_slot) == 64, "a slot is a cache line");
@@ -86,7 +88,7 @@ static inline void board_set(const struct board *b, uint32_t slot, enum worker_s
 	atomic_store(&b->state[slot], (uint8_t)to);
 }
 
-/* A worker may have written anything here: what is no state reads as busy, which is never signalled. */
+/* A worker may have written anything here: what is no state reads as busy, and is not signalled. */
 static inline enum worker_state board_state(const struct board *b, uint32_t slot)
 {
 	uint8_t state = atomic_load(&b->state[slot]);

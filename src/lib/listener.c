@@ -8,6 +8,7 @@
 
 #include <sys/stat.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #endif
 
 #define BIND_PAUSE 20 /* ms between two tries */
+#define MODE_BITS 07777
 
 struct complaint {
 	char *text;
@@ -39,13 +41,22 @@ __attribute__((format(printf, 2, 3))) static int complain(struct complaint *why,
 	return -1;
 }
 
+/* The address as it was written, for `*` is no address that a socket has. */
+static void write_asked(const struct listener *l, char *text)
+{
+	if (l->asked.dual)
+		snprintf(text, ADDRESS_TEXT, "*:%u", address_port(&l->asked.address));
+	else
+		address_text(&l->asked.address, text);
+}
+
 /* The cannot-sentence of an address, with the process that is in the way if it can be named. */
 static int complain_address(struct complaint *why, const char *what, const struct listener *l, int error)
 {
 	char text[ADDRESS_TEXT];
 	struct holder h;
 
-	address_text(&l->asked.address, text);
+	write_asked(l, text);
 	if (error != EADDRINUSE || holder_find(&l->asked.address, l->dual, &h) != 1)
 		complain(why, "cannot %s %s: %s", what, text, strerror(error));
 	else
@@ -93,29 +104,77 @@ static int remove_stale(const struct listener *l, struct complaint *why)
 	return 0;
 }
 
-static int bind_path(struct listener *l, const struct socket_options *o, struct complaint *why)
+/*
+ * The socket file, held by a descriptor: who may write to its directory can put anything else in its place at any time, and owner
+ * and mode must never go to that. -1 with errno.
+ */
+static int open_file(const struct listener *l, struct stat *st)
+{
+	int fd = open(l->asked.address.socket.path.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, st) == 0 && S_ISSOCK(st->st_mode))
+		return fd;
+	close(fd);
+	errno = ESTALE;
+	return -1;
+}
+
+static int set_owner(int file, const struct stat *st, const struct socket_options *o)
+{
+	bool same_user = o->owner_id == (uid_t)-1 || o->owner_id == st->st_uid;
+	bool same_group = o->group_id == (gid_t)-1 || o->group_id == st->st_gid;
+
+	return same_user && same_group ? 0 : fchownat(file, "", o->owner_id, o->group_id, AT_EMPTY_PATH);
+}
+
+/* A descriptor that only names a file has no fchmod(2). */
+static int set_mode(int file, const struct stat *st, const struct socket_options *o)
+{
+	char name[64];
+
+	if ((st->st_mode & MODE_BITS) == (mode_t)o->mode)
+		return 0;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
+	return chmod(name, (mode_t)o->mode);
+}
+
+/* What was bound just now is known by its mode: a socket to which nobody may connect. */
+static int own_file(struct listener *l, const struct socket_options *o, struct complaint *why)
 {
 	const char *path = l->asked.address.socket.path.sun_path;
 	struct stat st;
+	int file = open_file(l, &st), result = 0;
+
+	if (file < 0 || (st.st_mode & MODE_BITS) != 0) {
+		result = complain(why, "cannot bind %s: something else was put in its place", path);
+	} else {
+		l->device = st.st_dev;
+		l->inode = st.st_ino;
+		if (set_owner(file, &st, o) < 0)
+			result = complain(why, "cannot give %s to its owner: %s", path, strerror(errno));
+		else if (set_mode(file, &st, o) < 0)
+			result = complain(why, "cannot set the mode of %s: %s", path, strerror(errno));
+	}
+	if (file >= 0)
+		close(file);
+	return result;
+}
+
+static int bind_path(struct listener *l, const struct socket_options *o, struct complaint *why)
+{
 	mode_t before;
 	int result;
 
 	if (remove_stale(l, why) < 0)
 		return -1;
 	before = umask(0777); /* nobody may connect before owner and mode are right */
-	result = bind(l->fd, &l->asked.address.socket.any, l->asked.address.length);
+	result = fchmod(l->fd, 0); /* nor where the directory has rules that replace the umask */
+	if (result == 0)
+		result = bind(l->fd, &l->asked.address.socket.any, l->asked.address.length);
 	umask(before);
-	if (result < 0)
-		return complain_address(why, "bind", l, errno);
-	if (lstat(path, &st) == 0) {
-		l->device = st.st_dev;
-		l->inode = st.st_ino;
-	}
-	if ((o->owner || o->group) && lchown(path, o->owner_id, o->group_id) < 0)
-		return complain(why, "cannot give %s to its owner: %s", path, strerror(errno));
-	if (chmod(path, (mode_t)o->mode) < 0)
-		return complain(why, "cannot set the mode of %s: %s", path, strerror(errno));
-	return 0;
+	return result < 0 ? complain_address(why, "bind", l, errno) : own_file(l, o, why);
 }
 
 static int bind_patiently(const struct listener *l, unsigned how)
@@ -275,22 +334,43 @@ struct listener *listener_open(const struct endpoint *e, const struct socket_opt
 	return NULL;
 }
 
+static bool is_own(const struct listener *l, const struct stat *st)
+{
+	return l->inode && S_ISSOCK(st->st_mode) && st->st_dev == l->device && st->st_ino == l->inode;
+}
+
+/* Does its path still lead to it? */
+static bool has_path(const struct listener *l)
+{
+	struct stat st;
+
+	return lstat(l->asked.address.socket.path.sun_path, &st) == 0 && is_own(l, &st);
+}
+
 bool listener_fits(const struct listener *l, const struct endpoint *e, const struct socket_options *o)
 {
 	if (!address_equal(&l->asked.address, &e->address))
 		return false;
 	/* Of a path's options there are only buffers, for which nobody's connect should fail. */
-	return address_family(&e->address) == AF_UNIX ||
-	       (l->asked.dual == e->dual && socket_options_can_become(&l->options, o));
+	if (address_family(&e->address) == AF_UNIX)
+		return !is_path(&e->address) || has_path(l);
+	return l->asked.dual == e->dual && socket_options_can_become(&l->options, o);
 }
 
 static int adjust_path(const struct listener *l, const struct socket_options *o)
 {
-	const char *path = l->asked.address.socket.path.sun_path;
+	struct stat st;
+	int file = open_file(l, &st), result = -1, error;
 
-	if ((o->owner || o->group) && lchown(path, o->owner_id, o->group_id) < 0)
+	if (file < 0)
 		return -1;
-	return chmod(path, (mode_t)o->mode);
+	errno = ESTALE;
+	if (is_own(l, &st) && set_owner(file, &st, o) == 0)
+		result = set_mode(file, &st, o);
+	error = errno;
+	close(file);
+	errno = error;
+	return result;
 }
 
 int listener_adjust(struct listener *l, const struct socket_options *o)
@@ -311,12 +391,8 @@ struct listener *listener_hold(struct listener *l)
 /* A successor may have its own socket there by now. */
 static void remove_own_path(struct listener *l)
 {
-	const char *path = l->asked.address.socket.path.sun_path;
-	struct stat st;
-
-	if (l->inode && is_path(&l->asked.address) && lstat(path, &st) == 0 && st.st_dev == l->device &&
-	    st.st_ino == l->inode)
-		unlink(path);
+	if (is_path(&l->asked.address) && has_path(l))
+		unlink(l->asked.address.socket.path.sun_path);
 	l->inode = 0;
 }
 
@@ -383,7 +459,43 @@ bool listener_is_empty(const struct listener *l)
 	struct pollfd p = { .fd = l->fd, .events = POLLIN };
 	int waiting = queue_waiting(l->fd);
 
-	return waiting < 0 ? poll(&p, 1, 0) == 0 : waiting == 0;
+	return waiting < 0 ? poll(&p, 1, 0) == 0 || p.revents & POLLHUP : waiting == 0;
+}
+
+/* A socket that listens has neither of these, whatever happens to its connections. */
+bool listener_has_ended(const struct listener *l)
+{
+	struct pollfd p = { .fd = l->fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLRDHUP);
+}
+
+/* A port that the system had chosen was given back with the end; one that was asked for is kept, which bind calls EINVAL. */
+static int bind_again(const struct listener *l)
+{
+	return bind(l->fd, &l->bound.socket.any, l->bound.length) == 0 || errno == EINVAL ? 0 : -1;
+}
+
+/* A path or name that was shut down stays so; the number stays the same for those who watch it. */
+static int replace(struct listener *l)
+{
+	char text[ADDRESS_TEXT + 256];
+	struct complaint why = { text, sizeof(text) };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int result = fd < 0 ? -1 : dup3(fd, l->fd, O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	if (result < 0 || socket_options_any_time(l->fd, AF_UNIX, &l->options))
+		return -1;
+	return bind_it(l, &l->options, 0, &why);
+}
+
+int listener_listen_again(struct listener *l)
+{
+	int result = address_family(&l->bound) == AF_UNIX ? replace(l) : bind_again(l);
+
+	return result < 0 ? -1 : listen_with(l, l->options.backlog);
 }
 
 void listener_end(struct listener *l)

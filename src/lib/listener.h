@@ -21,7 +21,7 @@ struct listener {
 	bool dual;              /* takes IPv4 and IPv6 */
 	int backlog;            /* the effective one; -1: the kernel does not tell */
 	struct socket_options options; /* as it has them; the interface's name is its own */
-	dev_t device; /* of a path, so that only our own is removed */
+	dev_t device; /* of a path, so that only our own is changed or removed */
 	ino_t inode;
 	char text[ADDRESS_TEXT]; /* bound, for messages */
 };
@@ -44,7 +44,10 @@ struct listener *listener_open(const struct endpoint *e, const struct socket_opt
 /* Allows another listener of this user to be bound to the same port beside this one, or no longer. */
 void listener_share(const struct listener *l, bool share);
 
-/* Would an open listener do for this endpoint and these options, once listener_adjust has been called? */
+/*
+ * Would an open listener do for this endpoint and these options, once listener_adjust has been called? Not one whose path does not
+ * lead to it any more.
+ */
 bool listener_fits(const struct listener *l, const struct endpoint *e, const struct socket_options *o);
 
 /* Brings an open listener to new options: everything that can change while it listens. -1 with errno. */
@@ -63,6 +66,15 @@ void listener_shut_door(struct listener *l);
 
 /* Is nobody waiting in the queue? */
 bool listener_is_empty(const struct listener *l);
+
+/* Has anybody ended it? Whoever shares a listening socket can shut it down for all. */
+bool listener_has_ended(const struct listener *l);
+
+/*
+ * Makes one that has ended listen again: TCP on the same socket, others on a new one of the same number. -1 with errno, and it
+ * may be tried again.
+ */
+int listener_listen_again(struct listener *l);
 
 /*
  * Ends it for every process that shares it: each accept returns EINVAL and the address is free at once, whoever still

@@ -30,7 +30,7 @@ static int spare(const struct pool *p)
 static void count(struct pool *p)
 {
 	p->counts = pool_count(p);
-	if (spare(p) > p->config->workers.min_spare && p->state == POOL_OPEN)
+	if (!is_alive(p) || (spare(p) > p->config->workers.min_spare && p->state == POOL_OPEN))
 		return;
 	p->counts.queue = queue_waiting(p->listener->fd);
 	if (p->counts.queue < 0)
@@ -62,6 +62,19 @@ static int room_in(struct service *s)
 	return room > 0 ? 1 : 0;
 }
 
+/* At its maximum, and no worker is idle, on its way, or about to leave its place to another. */
+static bool is_full(const struct service *s)
+{
+	const struct pool *p;
+
+	if (s->workers < s->config->workers.max)
+		return false;
+	TAILQ_FOREACH(p, &s->pools, next)
+		if (spare(p) + p->counts.retiring > 0)
+			return false;
+	return true;
+}
+
 static struct plan make_plan(struct pool *p, int room)
 {
 	const struct service_config *c = p->config;
@@ -70,7 +83,7 @@ static struct plan make_plan(struct pool *p, int room)
 		.max_spare = c->workers.max_spare,
 		.start = c->workers.start,
 		.idle_timeout = c->workers.idle_timeout,
-		.usher = c->answer_full.kind != ANSWER_QUEUE && p->service->workers >= c->workers.max,
+		.usher = c->answer_full.kind != ANSWER_QUEUE && is_full(p->service),
 		.draining = p->state == POOL_DRAINING,
 	};
 
@@ -93,13 +106,6 @@ static void spawn(struct pool *p, int n)
 		server_fork_worked(p->service->server);
 }
 
-static void set_usher(struct pool *p, bool wanted)
-{
-	pool_want_usher(p, wanted);
-	if (wanted && !p->usher && pool_spawn(p, true) < 0)
-		server_fork_failed(p->service->server, errno);
-}
-
 /* "In no time" is the loop's next turn, so that others get theirs. */
 static void look_again(struct pool *p, int64_t in)
 {
@@ -110,6 +116,24 @@ static void look_again(struct pool *p, int64_t in)
 		return;
 	ev_timer_set(&p->look, (double)in / 1000, 0.);
 	ev_timer_start(loop, &p->look);
+}
+
+/* Who becomes idle from now on tells; who did so just before has not. */
+static void show_full(struct pool *p)
+{
+	bool full = p->state == POOL_OPEN && is_full(p->service);
+	bool news = full && !p->full;
+
+	pool_show_full(p, full);
+	if (news)
+		look_again(p, 0);
+}
+
+static void set_usher(struct pool *p, bool wanted)
+{
+	pool_want_usher(p, wanted);
+	if (wanted && !p->usher && pool_spawn(p, true) < 0)
+		server_fork_failed(p->service->server, errno);
 }
 
 /* An idle worker elsewhere in the service whose place a pool without any could have. */
@@ -123,13 +147,20 @@ static struct pool *find_lender(const struct service *s, const struct pool *need
 	return lender;
 }
 
+static void retire(struct pool *p, int n)
+{
+	n = pool_retire(p, n);
+	p->counts.idle -= n;
+	p->counts.retiring += n;
+}
+
 /* Nobody is in accept here, and there is no room for one. */
 static void borrow(struct pool *p)
 {
 	struct pool *lender = find_lender(p->service, p);
 
 	if (lender && p->counts.queue != 0)
-		lender->counts.idle -= pool_retire(lender, 1);
+		retire(lender, 1);
 	pool_watch(p, lender && p->counts.queue == 0);
 }
 
@@ -157,9 +188,10 @@ static void act(struct pool *p, int room)
 
 	spawn(p, plan.fork);
 	if (plan.retire > 0)
-		p->counts.idle -= pool_retire(p, plan.retire);
-	set_usher(p, plan.usher);
+		retire(p, plan.retire);
 	look_again(p, plan.look);
+	show_full(p);
+	set_usher(p, plan.usher);
 	if (!plan.watch || !service_may_spawn(p->service))
 		pool_watch(p, false);
 	else if (room > 0 || p->service->workers < p->config->workers.max)
@@ -198,18 +230,6 @@ static void serve(struct service *s, enum need need)
 	}
 }
 
-static bool is_full(const struct service *s)
-{
-	const struct pool *p;
-
-	if (s->workers < s->config->workers.max)
-		return false;
-	TAILQ_FOREACH(p, &s->pools, next)
-		if (p->state == POOL_OPEN && spare(p) == 0)
-			return true;
-	return false;
-}
-
 void service_look(struct service *s)
 {
 	struct pool *p;
@@ -217,8 +237,6 @@ void service_look(struct service *s)
 	s->due = false;
 	service_relieve(s, false);
 	TAILQ_FOREACH(p, &s->pools, next) {
-		if (!is_alive(p))
-			continue;
 		count(p);
 		p->need = need_of(p);
 	}

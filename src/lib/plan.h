@@ -25,13 +25,14 @@ struct plan_limits {
 	int max_spare;
 	int start;        /* spares of a pool that never had any */
 	int64_t idle_timeout; /* ms */
-	bool usher;       /* a full service answers */
+	bool usher;       /* the service is full and answers */
 	bool draining;    /* the listener is about to end: only what waits is served */
 };
 
 struct plan_counts {
 	int starting, idle; /* both are spare */
 	int busy;
+	int retiring; /* their places are free in a moment */
 	int ushers;
 	int queue; /* connections in the listener's queue, or PLAN_QUEUE_UNKNOWN */
 	int room;  /* workers that the service may still make for this pool */

@@ -81,6 +81,7 @@ static void on_wake(struct ev_loop *loop, struct ev_io *io, int events)
 
 	(void)events;
 	drain_pipe(p->wake[0]);
+	deadline_watch(p);
 	look_service(p);
 	p->idle_wakes = p->news != before ? 0 : p->idle_wakes + 1;
 	if (p->idle_wakes < WAKES_WITHOUT_NEWS)
@@ -97,6 +98,7 @@ static void on_quiet_over(struct ev_loop *loop, struct ev_timer *timer, int even
 	(void)events;
 	p->idle_wakes = 0;
 	ev_io_start(loop, &p->on_wake);
+	deadline_watch(p);
 	look_service(p);
 }
 
@@ -105,6 +107,7 @@ static void on_record(struct ev_loop *loop, struct ev_io *io, int events)
 	(void)loop;
 	(void)events;
 	pool_read_records(io->data);
+	deadline_watch(io->data);
 }
 
 static void on_client(struct ev_loop *loop, struct ev_io *io, int events)
@@ -114,6 +117,9 @@ static void on_client(struct ev_loop *loop, struct ev_io *io, int events)
 	(void)loop;
 	(void)events;
 	pool_watch(p, false);
+	/* Nobody waits where nobody can come: polling it again would find the same. */
+	if (p->state == POOL_OPEN && listener_has_ended(p->listener))
+		service_lost_listener(p->service, p);
 	look_service(p);
 }
 
@@ -204,6 +210,7 @@ struct pool *pool_new(struct service *s, struct listener *l, size_t index)
 	p->resolvers = resolvers_hold(s);
 	ev_io_start(s->server->loop, &p->on_wake);
 	ev_io_start(s->server->loop, &p->on_record);
+	deadline_init(p);
 	return p;
 }
 
@@ -218,6 +225,7 @@ void pool_free(struct pool *p)
 	ev_timer_stop(loop, &p->quiet);
 	ev_timer_stop(loop, &p->burial);
 	launching_free(p);
+	ev_timer_stop(loop, &p->deadline);
 	close_pipe(p->wake);
 	close_pipe(p->record);
 	shared_free(p->board_fd, p->memory, board_size(p->board.slots));
@@ -254,6 +262,7 @@ struct plan_counts pool_count(const struct pool *p)
 	c.idle = least(seen[WORKER_IDLE], p->live);
 	c.starting = least(seen[WORKER_STARTING], p->live - c.idle);
 	c.busy = least(seen[WORKER_BUSY], p->live - c.idle - c.starting);
+	c.retiring = least(seen[WORKER_RETIRING], p->live - c.idle - c.starting - c.busy);
 	return c;
 }
 
@@ -302,6 +311,7 @@ static struct pool_worker *take_slot(struct pool *p)
 		return NULL;
 	worker->pool = p;
 	worker->slot = p->free_slots[p->free_count - 1];
+	worker->generation = p->generation;
 	worker->born = server_now();
 	prepare_slot(p, worker->slot);
 	return worker;
@@ -390,10 +400,14 @@ int pool_retire(struct pool *p, int n)
 	return retired;
 }
 
-/* First the board, then the signal: an usher that is busy just now reads the board when it is idle again. */
+void pool_show_full(struct pool *p, bool full)
+{
+	p->full = full;
+	atomic_store(&p->board.header->full, full);
+}
+
 void pool_want_usher(struct pool *p, bool wanted)
 {
-	atomic_store(&p->board.header->full, wanted);
 	if (!wanted && p->usher)
 		retire(p->usher);
 }
@@ -416,7 +430,7 @@ void pool_watch(struct pool *p, bool watch)
 /* First the generation, then the idle: whoever becomes idle in between reads the new one. */
 void pool_renew(struct pool *p)
 {
-	atomic_fetch_add(&p->board.header->generation, 1);
+	atomic_store(&p->board.header->generation, ++p->generation);
 	pool_retire(p, p->live);
 	pool_want_usher(p, false);
 }
@@ -460,13 +474,16 @@ void pool_check_drained(struct pool *p)
 		pool_end_listener(p);
 }
 
+/* One that was born just now may not have its own process group yet; one that was ordered has no process that is known. */
+void pool_signal_worker(const struct pool_worker *worker, int sig)
+{
+	if (worker->pid > 0 && kill(-worker->pid, sig) < 0)
+		kill(worker->pid, sig);
+}
+
 void pool_signal(struct pool *p, int sig)
 {
-	for (uint32_t i = 0; i < p->high; i++) {
-		const struct pool_worker *worker = p->workers[i];
-
-		/* One that was born just now may not have its own process group yet. */
-		if (worker && worker->pid > 0 && kill(-worker->pid, sig) < 0)
-			kill(worker->pid, sig);
-	}
+	for (uint32_t i = 0; i < p->high; i++)
+		if (p->workers[i])
+			pool_signal_worker(p->workers[i], sig);
 }

@@ -10,6 +10,8 @@
 
 #include "board.h"
 #include "ledger.h"
+#include "deadline.h"
+#include "keep.h"
 #include "listener.h"
 #include "log.h"
 #include "plan.h"
@@ -36,6 +38,10 @@ struct pool_worker {
 	bool template;        /* it makes workers and is none */
 	struct template *by;  /* that makes or made it, or whose process it is; NULL: the master alone */
 	bool signalled; /* it was asked to retire */
+	struct deadline deadline;
+	TAILQ_ENTRY(pool_worker) next_kept; /* see keep.h */
+	enum keeping keeping;
+	uint32_t generation; /* of its birth */
 	int64_t born;   /* ms */
 	struct {
 		bool open;
@@ -44,6 +50,8 @@ struct pool_worker {
 		struct address peer;
 		int32_t peer_pid;
 		uint32_t peer_uid;
+		struct flow flow;
+		uint32_t header; /* bytes that the worker has read */
 	} connection; /* as its record told */
 };
 
@@ -60,6 +68,7 @@ struct pool {
 	struct listener *listener;
 	size_t index; /* which of the configuration's addresses */
 	enum pool_state state;
+	uint32_t generation; /* as the board says, unless a worker wrote there */
 
 	struct ledger *ledger; /* NULL: nothing is counted */
 	struct board board;
@@ -83,6 +92,7 @@ struct pool {
 	struct plan_counts counts; /* of the latest look */
 	unsigned need;             /* likewise; see look.c */
 	struct plan_memory remembered;
+	bool full;       /* as the board says, unless a worker wrote there */
 	int times_empty; /* while draining */
 	bool relieved;   /* its successor on the same listener comes as soon as that has its image */
 
@@ -90,6 +100,7 @@ struct pool {
 	struct ev_timer look;  /* the plan wants to look again */
 	struct ev_timer quiet; /* runs while wakes are not listened to */
 	struct ev_timer burial; /* runs while there are graves */
+	struct ev_timer deadline; /* runs while a worker may be busy, if there is a limit in time */
 	unsigned news;         /* counts what the master did for this pool */
 	int idle_wakes;        /* wakes in a row after which it did nothing */
 
@@ -115,7 +126,13 @@ struct pool_worker *pool_spawn_template(struct pool *p, int brief, int news);
 /* Retires up to n idle workers; returns how many. */
 int pool_retire(struct pool *p, int n);
 
-/* Says on the board that an usher is wanted, or not; and then the present one retires. */
+/*
+ * Says on the board whether the service is full. To be called before pool_want_usher: an usher that is busy just now is not
+ * signalled, and reads the board when it is idle again.
+ */
+void pool_show_full(struct pool *p, bool full);
+
+/* Without one wanted, the present usher retires. */
 void pool_want_usher(struct pool *p, bool wanted);
 
 /* Polls the listener, or does not; never while it drains. */
@@ -141,6 +158,9 @@ void pool_end_listener(struct pool *p);
 
 /* A signal for the process group of every worker, whatever it is doing. */
 void pool_signal(struct pool *p, int sig);
+
+/* The same for one of them. It is not reaped yet: so the group is its own. */
+void pool_signal_worker(const struct pool_worker *worker, int sig);
 
 /* A worker of this pool has ended and is forgotten; its slot is free again. */
 void pool_worker_gone(struct pool_worker *worker);

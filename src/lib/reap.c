@@ -83,24 +83,57 @@ static void spare_clients(const struct pool_worker *w)
 		pool_renew(p);
 }
 
+static bool is_young(const struct pool_worker *w)
+{
+	return server_now() - w->born < YOUNG;
+}
+
 static void died_before_accept(struct pool_worker *w, enum worker_state state, int status)
 {
 	char outcome[64];
-	bool young = state == WORKER_STARTING || server_now() - w->born < YOUNG;
 
 	if (launching_explains(w))
 		return;
 	describe_status(status, outcome, sizeof(outcome));
 	log_warning("%s: worker %d died before it accepted (%s)", w->pool->config->name, (int)w->pid, outcome);
-	if (young)
+	if (state == WORKER_STARTING || is_young(w))
 		service_failed(w->pool->service, w);
+}
+
+/*
+ * Did it leave although nobody asked it to, and at once? Then so will the next one. An usher does that when it is not needed after
+ * all.
+ */
+static bool left_unasked(const struct pool_worker *w)
+{
+	const struct pool *p = w->pool;
+
+	if (w->signalled || p->state != POOL_OPEN || w->generation != p->generation)
+		return false;
+	return listener_has_ended(p->listener) ||
+	       (!w->usher && is_young(w) && atomic_load(&p->board.slot[w->slot].served) == 0);
+}
+
+static void left(struct pool_worker *w)
+{
+	const struct pool *p = w->pool;
+
+	if (listener_has_ended(p->listener)) {
+		service_lost_listener(p->service, p);
+		return;
+	}
+	log_at(p->service->failures == 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "%s: worker %d left without being asked to: accept on %s fails",
+	       p->config->name, (int)w->pid, p->listener->text);
+	service_failed(p->service, w);
 }
 
 static void finished(struct pool_worker *w, int status)
 {
-	char outcome[64];
+	enum deadline_reason reason = w->deadline.reason;
+	char end[64], outcome[128];
 
-	describe_status(status, outcome, sizeof(outcome));
+	describe_status(status, end, sizeof(end));
+	snprintf(outcome, sizeof(outcome), "%s%s%s", end, reason ? " reason=" : "", reason ? deadline_reason_name(reason) : "");
 	if (w->connection.open || !w->pool->config->handler->repeats)
 		records_end(w, server_now(), outcome);
 	service_went_well(w->pool->service, w);
@@ -139,18 +172,57 @@ static void conclude(struct pool_worker *w, int status)
 		tell_step(w);
 		spare_clients(w);
 		service_failed(w->pool->service, w);
-	} else if (state == WORKER_BUSY) {
+	} else if (state == WORKER_BUSY || w->deadline.claimed) {
 		finished(w, status);
 	} else if (!(state == WORKER_RETIRING && (gone_well || w->signalled))) {
 		died_before_accept(w, state, status);
+	} else if (left_unasked(w)) {
+		left(w);
 	}
 }
 
-/* In a forced stop, what a program left in its process group ends with it. The group is signalled while its leader is unreaped. */
-static void end_group(const struct server *s, pid_t pid)
+/*
+ * What a program left in its process group ends with it when that was asked for. The group is signalled while its leader is
+ * unreaped.
+ */
+static void end_group(const struct server *s, const struct pool_worker *w)
 {
-	if (s->phase >= SERVER_TERMS)
-		kill(-pid, SIGKILL);
+	if (s->phase >= SERVER_TERMS || w->deadline.reason)
+		kill(-w->pid, SIGKILL);
+}
+
+static bool is_to_keep(const struct server *s, const struct pool_worker *w)
+{
+	return s->phase < SERVER_TERMS && deadline_waits(w) && !keep_is_alone(w);
+}
+
+static void bury(struct server *s, struct pool_worker *w)
+{
+	struct service *service = w->pool->service;
+	int status;
+
+	end_group(s, w);
+	if (waitpid(w->pid, &status, WNOHANG) != w->pid)
+		return;
+	keep_no_more(s, w);
+	conclude(w, status);
+	if (w->deadline.reason)
+		leftovers_expect(s, w);
+	pool_worker_gone(w);
+	service->due = true;
+}
+
+/* No worker: one who looks something up for workers, or looks for what they left. */
+static void bury_other(struct server *s, pid_t pid)
+{
+	char outcome[64];
+	int status;
+
+	if (waitpid(pid, &status, WNOHANG) != pid)
+		return;
+	describe_status(status, outcome, sizeof(outcome));
+	resolver_gone(s, pid, outcome);
+	leftovers_reaped(s, pid);
 }
 
 /* Calls act for every pool that makes workers by a template. */
@@ -181,35 +253,69 @@ static struct pool_worker *find_worker(struct server *s, pid_t pid)
 static void reap_one(struct server *s, pid_t pid)
 {
 	struct pool_worker *w = find_worker(s, pid);
-	struct service *service;
-	char outcome[64];
-	int status;
 
-	if (w)
-		end_group(s, pid);
-	if (waitpid(pid, &status, WNOHANG) != pid)
-		return;
-	if (!w) {
-		describe_status(status, outcome, sizeof(outcome));
-		resolver_gone(s, pid, outcome);
-		return;
+	if (w && is_to_keep(s, w))
+		keep_worker(s, w);
+	else if (w)
+		bury(s, w);
+	else
+		bury_other(s, pid);
+}
+
+/* One that is kept would be shown again and again: it ends this way of asking. */
+static void collect_any(struct server *s)
+{
+	siginfo_t info;
+
+	while (TAILQ_EMPTY(&s->keep.list)) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+			return;
+		reap_one(s, info.si_pid);
 	}
-	service = w->pool->service;
-	conclude(w, status);
-	pool_worker_gone(w);
-	service->due = true;
+}
+
+static void collect(struct server *s, pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid)
+		reap_one(s, pid);
+}
+
+static void collect_each(struct server *s)
+{
+	struct pool_worker *w, *next;
+
+	if (!keep_may_collect(s))
+		return;
+	RB_FOREACH_SAFE(w, pool_worker_tree, &s->workers, next)
+		if (w->keeping == KEEPING_NOT)
+			collect(s, w->pid);
+	if (s->leftovers.searcher)
+		collect(s, s->leftovers.searcher);
+	keep_collected(s);
+}
+
+static void let_go(struct server *s)
+{
+	struct pool_worker *w, *next;
+
+	keep_look(s);
+	TAILQ_FOREACH_SAFE(w, &s->keep.list, next_kept, next)
+		if (!is_to_keep(s, w))
+			bury(s, w);
 }
 
 void server_reap(struct server *s)
 {
 	struct service *service, *next;
-	siginfo_t info;
 
-	for (;;) {
-		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
-			break;
-		reap_one(s, info.si_pid);
+	collect_any(s);
+	if (!TAILQ_EMPTY(&s->keep.list)) {
+		collect_each(s);
+		let_go(s);
+		collect_any(s);
 	}
 	TAILQ_FOREACH_SAFE(service, &s->services, next, next)
 		if (service->due)

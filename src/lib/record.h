@@ -44,7 +44,7 @@ const char *refusal_name(unsigned refusal);
 struct record {
 	uint8_t kind;    /* enum record_kind */
 	uint8_t refusal; /* enum refusal */
-	uint8_t header;  /* enum proxy_result of REFUSED_PROXY_HEADER */
+	uint8_t proxy;   /* enum proxy_result, of REFUSED_PROXY_HEADER */
 	uint8_t spare;
 	uint32_t slot;
 	int32_t pid;
@@ -55,8 +55,9 @@ struct record {
 	};
 	uint64_t id;    /* the connection's */
 	uint64_t at;    /* milliseconds of the monotonic clock */
-	uint32_t header_size; /* bytes of a PROXY header, which the kernel counts as the client's */
 	struct address peer;
+	struct flow flow; /* of a start, where the service has a first-byte-limit: the socket's own ends */
+	uint32_t header;  /* bytes that the worker itself has read from the connection: a PROXY header */
 	int32_t peer_pid; /* of a path or abstract listener's client, else 0 */
 	uint32_t peer_uid;
 };

@@ -75,6 +75,8 @@ static void start(struct pool_worker *w, const struct record *r)
 	w->connection.peer = r->peer;
 	w->connection.peer_pid = r->peer_pid;
 	w->connection.peer_uid = r->peer_uid;
+	w->connection.flow = r->flow;
+	w->connection.header = r->header;
 	if (!(w->pool->config->log_connections & LOG_CONNECTIONS_START))
 		return;
 	format_peer(&r->peer, r->peer_pid, r->peer_uid, peer, sizeof(peer));
@@ -104,7 +106,7 @@ static void describe_refusal(const struct pool *p, const struct record *r, char 
 
 	out[0] = '\0';
 	if (r->refusal == REFUSED_PROXY_HEADER) {
-		snprintf(out, size, " header=%s", proxy_result_name((enum proxy_result)r->header));
+		snprintf(out, size, " header=%s", proxy_result_name((enum proxy_result)r->proxy));
 	} else if (r->refusal == REFUSED_DENIED && r->rule == ACCESS_NO_RULE) {
 		snprintf(out, size, " rule=none");
 	} else if (r->refusal == REFUSED_DENIED && p->config->access) {

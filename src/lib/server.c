@@ -22,7 +22,6 @@ static int pid_order(const struct pool_worker *a, const struct pool_worker *b)
 	return (a->pid > b->pid) - (a->pid < b->pid);
 }
 
-RB_PROTOTYPE(pool_worker_tree, pool_worker, by_pid, pid_order)
 RB_GENERATE(pool_worker_tree, pool_worker, by_pid, pid_order)
 
 void server_enter_worker(struct server *s, struct pool_worker *worker)
@@ -175,7 +174,7 @@ static int raise_nofile(struct server *s)
 {
 	struct rlimit most;
 
-	if (getrlimit(RLIMIT_NOFILE, &s->before.nofile) < 0)
+	if (getrlimit(RLIMIT_NOFILE, &s->before.nofile) < 0 || getrlimit(RLIMIT_NPROC, &s->before.nproc) < 0)
 		return -1;
 	most = s->before.nofile;
 	most.rlim_cur = most.rlim_max;
@@ -232,17 +231,27 @@ static void drain_all(struct server *s)
 		service_drain(service);
 }
 
+static void tell_busy(const struct server *s, enum log_level level, const char *fate)
+{
+	int n = count_busy(s);
+
+	if (n == 0)
+		log_at(level, "stopping: no worker is busy; what is left is %s", fate);
+	else
+		log_at(level, "stopping: %d worker%s busy and %s %s", n, n == 1 ? " is" : "s are", n == 1 ? "is" : "are", fate);
+}
+
 static void go_on_stopping(struct server *s)
 {
 	s->to_sweep = true;
 	if (s->phase == SERVER_STOPS) {
 		s->phase = SERVER_TERMS;
-		log_notice("stopping: %d workers are busy and are sent SIGTERM", count_busy(s));
+		tell_busy(s, LOG_LEVEL_NOTICE, "sent SIGTERM");
 		for_each_pool(s, ask_to_end);
 		set_deadline(s, KILL_DELAY);
 	} else if (s->phase == SERVER_TERMS) {
 		s->phase = SERVER_KILLS;
-		log_warning("stopping: %d workers are busy still and are killed", count_busy(s));
+		tell_busy(s, LOG_LEVEL_WARNING, "killed");
 		for_each_pool(s, make_end);
 	}
 }
@@ -301,6 +310,8 @@ int server_init(struct server *s, struct ev_loop *loop)
 	ev_prepare_init(&s->sweep, on_sweep);
 	gate_init_load(s);
 	s->drain.data = s->fork_pause.data = s->deadline.data = s->sweep.data = s;
+	keep_init(s);
+	leftovers_init(s);
 	ev_prepare_start(loop, &s->sweep);
 	return 0;
 }
@@ -326,6 +337,8 @@ void server_free(struct server *s)
 	ev_timer_stop(s->loop, &s->drain);
 	ev_timer_stop(s->loop, &s->fork_pause);
 	ev_timer_stop(s->loop, &s->deadline);
+	keep_end(s);
+	leftovers_end(s);
 	ev_prepare_stop(s->loop, &s->sweep);
 	gate_stop_load(s);
 	if (s->devnull >= 0)

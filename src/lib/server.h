@@ -22,6 +22,8 @@
 #define SERVER_H
 
 #include "birth.h"
+#include "keep.h"
+#include "leftover.h"
 #include "log.h"
 #include "service.h"
 
@@ -32,6 +34,7 @@
 #include <stdint.h>
 
 RB_HEAD(pool_worker_tree, pool_worker);
+RB_PROTOTYPE(pool_worker_tree, pool_worker, by_pid, pid_order)
 TAILQ_HEAD(service_list, service);
 
 struct server {
@@ -39,6 +42,8 @@ struct server {
 	struct service_list services; /* those that end, too */
 	struct pool_worker_tree workers;
 	struct resolver_list resolvers; /* those that are not collected yet, too */
+	struct keep keep;
+	struct leftovers leftovers;
 	struct inherited before;
 	int devnull;
 	const char *library; /* the preload library's path; NULL: launch = exec everywhere */

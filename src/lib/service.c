@@ -139,12 +139,12 @@ static int restart_delay(const struct service *s)
 	return (int)(delay < s->config->restart_max ? delay : s->config->restart_max);
 }
 
-void service_failed(struct service *s, const struct pool_worker *worker)
+static void fail(struct service *s)
 {
 	int delay;
 
 	/* Others of the same batch say nothing new. */
-	if (ev_is_active(&s->restart) || worker->pool->state == POOL_CLOSED)
+	if (ev_is_active(&s->restart))
 		return;
 	s->failures++;
 	s->failed_at = server_now();
@@ -155,6 +155,19 @@ void service_failed(struct service *s, const struct pool_worker *worker)
 	       "%s: failing: workers are made again from %d ms on, with longer pauses up to %d ms while it lasts; clients wait",
 	       s->config->name, delay, s->config->restart_max);
 	service_update_state(s, false);
+}
+
+void service_failed(struct service *s, const struct pool_worker *worker)
+{
+	if (worker->pool->state != POOL_CLOSED)
+		fail(s);
+}
+
+void service_lost_listener(struct service *s, const struct pool *p)
+{
+	log_at(s->failures == 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG,
+	       "%s: %s does not listen any more: a process that shares it has shut it down", s->config->name, p->listener->text);
+	fail(s);
 }
 
 static void recover(struct service *s)
@@ -185,13 +198,29 @@ static void settle_after_failure(struct service *s)
 	start_timer(s, &s->settle, pause > SETTLE ? pause : SETTLE);
 }
 
+static void listen_again(struct service *s, struct pool *p)
+{
+	bool first = s->failures == 1;
+
+	if (p->state != POOL_OPEN || !listener_has_ended(p->listener))
+		return;
+	if (listener_listen_again(p->listener) == 0)
+		log_notice("%s: %s listens again", s->config->name, p->listener->text);
+	else
+		log_at(first ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "%s: cannot listen on %s again: %s", s->config->name,
+		       p->listener->text, strerror(errno));
+}
+
 /* Time to try again; if nothing fails for as long as this pause was, it works. */
 static void on_restart(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
 	struct service *s = timer->data;
+	struct pool *p;
 
 	(void)loop;
 	(void)events;
+	TAILQ_FOREACH(p, &s->pools, next)
+		listen_again(s, p);
 	service_look(s);
 	if (!ev_is_active(&s->restart))
 		settle_after_failure(s);

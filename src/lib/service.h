@@ -16,7 +16,7 @@
 
 enum service_state {
 	SERVICE_UP,
-	SERVICE_FULL,    /* at its maximum, and nobody in accept somewhere */
+	SERVICE_FULL,    /* at its maximum, and nobody in accept */
 	SERVICE_FAILING, /* workers die before accept, or the program cannot be executed */
 	SERVICE_WAITING, /* no listener is open yet */
 	SERVICE_DISABLED,
@@ -82,6 +82,9 @@ void service_relieve(struct service *s, bool all);
 
 /* A worker could not do its work: no new ones for a while, longer each time. */
 void service_failed(struct service *s, const struct pool_worker *worker);
+
+/* Somebody ended the listener of an open pool: the same, until it listens again. */
+void service_lost_listener(struct service *s, const struct pool *p);
 
 /* A worker could. */
 void service_went_well(struct service *s, const struct pool_worker *worker);

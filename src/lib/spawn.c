@@ -84,7 +84,9 @@ struct worker spawn_describe(const struct pool *p, uint32_t slot, bool usher)
 		.slot = slot,
 		.generation = atomic_load(&p->board.header->generation),
 		.limit = recycle_after(c, usher),
-		.log = c->log_connections != LOG_CONNECTIONS_NONE,
+		.log = c->log_connections != LOG_CONNECTIONS_NONE || c->first_byte_limit != UNSET,
+		.limited = deadline_is_set(c),
+		.flow = c->first_byte_limit != UNSET,
 		.sets = c->handler->repeats ? 0 : c->sets,
 		.stderr_to = (enum stderr_to)c->stderr_to,
 		.usher = usher,
@@ -99,7 +101,6 @@ struct worker spawn_describe(const struct pool *p, uint32_t slot, bool usher)
 	return w;
 }
 
-/* The master's handlers write to the master's own pipes. All signals are still blocked here. */
 static void forget_handlers(void)
 {
 	static const int handled[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGPIPE };
@@ -162,17 +163,14 @@ pid_t spawn_fork(void)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
-	switch (pid) {
-	case 0: /* the child: unblocks signals when it has its own handlers */
+	if (pid == 0) {
 		forget_handlers();
 		return 0;
-	case -1: /* no process to be had: the caller waits */
-	default: /* the master */
-		error = errno;
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		errno = error;
-		return pid;
 	}
+	error = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = error;
+	return pid;
 }
 
 void spawn_clear_signals(void)
@@ -190,6 +188,7 @@ pid_t spawn_worker(const struct pool *p, uint32_t slot, bool usher)
 
 	if (pid != 0)
 		return pid;
+	title_set("%s: starting", p->config->name);
 	spawn_map(&w, p);
 	birth(&w, p->config, &p->service->server->before);
 	live(&w, p->config);

@@ -66,11 +66,11 @@ static void set_ip(struct variables *v, const char *name, const struct address *
 	end(v, at, address_ip(a, at));
 }
 
-static void set_address(struct variables *v, const char *name, const struct address *a)
+static void set_path(struct variables *v, const char *name, const struct address *a)
 {
 	char *at = begin(v, name);
 
-	end(v, at, address_text(a, at));
+	end(v, at, address_path(a, at));
 }
 
 /* What strangers chose: nothing in it can end a line or a string, or be taken for an escape that is none. */
@@ -149,10 +149,10 @@ static void fill_unix(struct variables *v, const struct connection *c, unsigned 
 		set_number(v, "UNIXREMOTEPID", (unsigned long long)c->credentials.pid);
 		set_number(v, "UNIXREMOTEEUID", c->credentials.uid);
 		set_number(v, "UNIXREMOTEEGID", c->credentials.gid);
-		set_address(v, "UNIXLOCALPATH", &c->local);
+		set_path(v, "UNIXLOCALPATH", &c->local);
 	}
 	if (sets & VARIABLES_SYSTEMD && has_name(&c->peer))
-		set_address(v, "REMOTE_ADDR", &c->peer);
+		set_path(v, "REMOTE_ADDR", &c->peer);
 }
 
 void variables_fill(struct variables *v, const struct connection *c, unsigned sets)

@@ -21,11 +21,14 @@
 struct connection {
 	int fd;
 	uint64_t id;    /* the socket's cookie: no other socket has it until the machine is started again */
-	uint64_t since; /* when it was accepted: milliseconds of the monotonic clock */
+	uint64_t accepted; /* when: nanoseconds of the monotonic clock */
+	uint64_t since;    /* the same in milliseconds */
 	uint32_t others; /* how many connections its client has on this listener besides */
 	struct address peer;
 	struct address local;
 	const char *host; /* the client's name, NULL or "": not known */
+	struct flow flow; /* the socket's own ends, whatever a PROXY header says of peer and local */
+	uint32_t header;  /* bytes of a PROXY header that were read */
 	struct { /* AF_UNIX: who called connect(2) */
 		pid_t pid;
 		uid_t uid;

@@ -48,6 +48,8 @@ static void describe(struct record *r, const struct worker *w, enum record_kind 
 	r->id = c->id;
 	r->at = kind == RECORD_START ? c->since : kernel_now();
 	r->peer = c->peer;
+	r->flow = c->flow;
+	r->header = c->header;
 	r->peer_pid = c->credentials.pid;
 	r->peer_uid = c->credentials.uid;
 }
@@ -73,8 +75,21 @@ static void tell(const struct worker *w, enum record_kind kind, uint32_t detail)
 /* The pipe may be full: then the master has not looked yet and will. */
 static void wake(const struct worker *w)
 {
-	if (w->wake >= 0 && board_idle_below(&w->board, atomic_load(&w->board.header->wake_below)))
+	if (w->wake >= 0)
 		kernel_write(w->wake, "", 1);
+}
+
+/*
+ * Few idle ones are left, or nobody watches for limits in time. The master ceases to watch in this order: it says so, then it looks whether
+ * anybody is busy. A worker is busy first and then reads what it says: one of the two sees the other.
+ */
+static void wake_if_wanted(const struct worker *w)
+{
+	const struct board_header *header = w->board.header;
+	bool unwatched = w->limited && !atomic_load(&header->watched);
+
+	if (unwatched || board_idle_below(&w->board, atomic_load(&header->wake_below)))
+		wake(w);
 }
 
 _Noreturn void worker_fail(const struct worker *w, enum step step, int error)
@@ -121,6 +136,7 @@ bool worker_enter(struct worker *w)
 		worker_fail(w, STEP_PARENT, -error);
 	if (kernel_getppid() != w->master) /* it died before the call */
 		return false;
+	admission_prepare(&w->admission);
 	return board_change(&w->board, w->slot, WORKER_STARTING, WORKER_IDLE) && is_wanted(w);
 }
 
@@ -166,12 +182,15 @@ static void identify(struct worker *w)
 		kernel_getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &c->credentials, &length);
 	}
 	address_unmap(&c->peer);
-	if (w->sets & VARIABLES_UCSPI) {
+	c->local.length = 0;
+	if (w->sets & VARIABLES_UCSPI || w->flow) {
 		c->local.length = sizeof(c->local.socket);
 		if (kernel_getsockname(c->fd, &c->local.socket.any, &c->local.length) < 0)
 			c->local.length = 0;
 		address_unmap(&c->local);
 	}
+	if (w->flow)
+		address_flow(&c->local, &c->peer, &c->flow);
 }
 
 /* How long it lay in the queue: nothing was sent on it yet, and the kernel counts from when it was established. */
@@ -197,16 +216,19 @@ static void ask_waited(struct worker *w)
 static void take(struct worker *w, int fd)
 {
 	w->connection.fd = fd;
-	w->connection.since = kernel_now();
+	w->connection.accepted = kernel_now_ns();
+	w->connection.since = w->connection.accepted / 1000000;
+	w->connection.header = 0;
 	w->serving = false;
-	atomic_store_explicit(&w->board.slot[w->slot].since, w->connection.since, memory_order_relaxed);
+	/* First the time, then the state: a busy slot never shows that of the connection before. */
+	atomic_store(&w->board.slot[w->slot].since, w->connection.since);
 	if (!board_change(&w->board, w->slot, WORKER_IDLE, WORKER_BUSY)) {
 		await_signal();
 		board_set(&w->board, w->slot, WORKER_BUSY);
 		w->leaving = true;
 	}
 	if (!w->usher)
-		wake(w);
+		wake_if_wanted(w);
 	identify(w);
 	ask_waited(w);
 }
@@ -298,7 +320,7 @@ static void refuse(const struct worker *w, const struct decision *d)
 	if (w->record >= 0 && is_to_be_told(w, d->reason)) {
 		describe(&r, w, RECORD_REFUSED);
 		r.refusal = (uint8_t)d->reason;
-		r.header = (uint8_t)d->header;
+		r.proxy = (uint8_t)d->header;
 		r.rule = d->rule;
 		send_record(w, &r);
 	}
@@ -332,7 +354,7 @@ static void look_up(struct worker *w)
 		w->connection.host = w->host;
 }
 
-static void serve(struct worker *w, size_t header_size)
+static void serve(struct worker *w)
 {
 	struct board *b = &w->board;
 	uint32_t source = source_of(&w->connection);
@@ -340,22 +362,22 @@ static void serve(struct worker *w, size_t header_size)
 
 	w->serving = true;
 	atomic_store(&b->source[w->slot], source);
+	atomic_store_explicit(&b->slot[w->slot].id, w->connection.id, memory_order_relaxed);
 	atomic_store_explicit(&b->slot[w->slot].served, ++w->served, memory_order_relaxed);
 	w->connection.others = w->sets & VARIABLES_UCSPI ? board_same_source(b, w->slot, source) : 0;
 	if (w->log && w->record >= 0) {
 		describe(&r, w, RECORD_START);
 		r.waited = w->waited;
-		r.header_size = (uint32_t)header_size;
 		send_record(w, &r);
 	}
-	look_up(w);
 	if (w->banner)
 		greet(w);
+	look_up(w);
 }
 
 bool worker_admit(struct worker *w)
 {
-	struct decision d = { REFUSED_FULL, ACCESS_NO_RULE, PROXY_FOUND, 0 };
+	struct decision d = { REFUSED_FULL, ACCESS_NO_RULE, PROXY_FOUND };
 
 	if (!w->usher)
 		d = admission_decide(&w->admission, &w->connection, &w->board, w->slot);
@@ -363,7 +385,7 @@ bool worker_admit(struct worker *w)
 		refuse(w, &d);
 		return false;
 	}
-	serve(w, d.header_size);
+	serve(w);
 	return true;
 }
 
@@ -400,6 +422,10 @@ bool worker_finish(struct worker *w)
 		tell(w, RECORD_END, 0);
 	if (w->leaving || (w->limit && w->served >= w->limit))
 		return false;
-	board_set(&w->board, w->slot, WORKER_IDLE);
+	/* The master may just be ending the connection, and with it this worker. */
+	if (!board_change(&w->board, w->slot, WORKER_BUSY, WORKER_IDLE))
+		return false;
+	if (!w->usher && atomic_load(&w->board.header->full)) /* it is not any more */
+		wake(w);
 	return is_wanted(w);
 }

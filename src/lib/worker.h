@@ -15,9 +15,10 @@
  * Retiring. The master ends an idle worker in two steps: it changes the slot from idle to retiring, and only if it won that change
  * it sends WORKER_SIGNAL, once. The handler puts /dev/null in the listener's place, so that every accept ends in ENOTSOCK, also one
  * entered just after the signal; a listener whose number is above the limit of descriptors is closed instead. A worker that took a
- * connection but lost the change waits for the signal, serves, and leaves. A busy worker is never signalled. The death of the
- * master is told with the same signal, at any time: an idle worker leaves, a busy one lets go of the listener, serves to the end
- * and leaves.
+ * connection but lost the change waits for the signal, serves, and leaves. A busy worker is signalled only to end its connection,
+ * when that is past a limit in time: the master then changes its slot from busy to retiring first, so that it cannot have become idle
+ * and taken another client meanwhile. The death of the master is told with WORKER_SIGNAL, too, at any time: an idle worker leaves,
+ * a busy one lets go of the listener, serves to the end and leaves.
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -56,6 +57,8 @@ struct worker {
 	uint32_t generation; /* of its birth */
 	uint32_t limit;      /* connections to serve before it leaves, 0: no limit */
 	bool log;            /* write a record of every connection */
+	bool limited;        /* its connections have a limit in time, of which the master must hear */
+	bool flow;           /* records tell the two ends of the socket */
 	unsigned sets;       /* VARIABLES_* */
 	enum stderr_to stderr_to;
 	bool usher;          /* refuses everybody, while the board says `full` */

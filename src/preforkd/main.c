@@ -139,21 +139,22 @@ static int check(const struct master *m)
 static int open_log(struct master *m)
 {
 	const char *to = master_log_destination(m, m->configuration);
+	struct log_place *place = logging_init(m->options->detach) == 0 ? logging_prepare(to) : NULL;
 
 	/* Until the daemon stands, whoever starts it sees why it does not. */
 	if (strcmp(to, "stderr") != 0)
 		logging_echo(STDERR_FILENO);
-	if (logging_open(to) < 0) {
+	if (!place || logging_use(place) < 0) {
 		fprintf(stderr, "preforkd: cannot log to %s: %s\n", to, strerror(errno));
 		return -1;
 	}
-	master_apply_globals(m, NULL);
+	master_set_log_level(m);
 	return 0;
 }
 
 static const char *pid_path(const struct master *m)
 {
-	return m->options->pid_file ? m->options->pid_file : m->configuration->pid_file;
+	return m->pid_file ? m->pid_file : m->configuration->pid_file;
 }
 
 /* Locked before anything is opened, written when everything is. */
@@ -183,15 +184,8 @@ static int write_pid_file(const struct master *m, struct pidfh *file)
 	return -1;
 }
 
-static int serve(struct master *m, struct pidfh *pid_file, int parent)
+static int open_and_run(struct master *m, struct pidfh *pid_file, int parent)
 {
-	if (server_init(&m->server, m->loop) < 0) {
-		log_error("cannot start: %s", strerror(errno));
-		return EXIT_TROUBLE;
-	}
-	m->server.library = library();
-	/* Before the first worker, whose end must not be missed, and before anybody can think that it is ready. */
-	master_watch(m);
 	if (master_open(m) < 0 || write_pid_file(m, pid_file) < 0)
 		return EXIT_TROUBLE;
 	logging_echo(-1);
@@ -200,6 +194,22 @@ static int serve(struct master *m, struct pidfh *pid_file, int parent)
 	master_run(m);
 	log_notice("stopped");
 	return EXIT_FINE;
+}
+
+static int serve(struct master *m, struct pidfh *pid_file, int parent)
+{
+	int status;
+
+	if (server_init(&m->server, m->loop) < 0) {
+		log_error("cannot start: %s", strerror(errno));
+		return EXIT_TROUBLE;
+	}
+	m->server.library = library();
+	/* Before the first worker, whose end must not be missed, and before anybody can think that it is ready. */
+	master_watch(m);
+	status = open_and_run(m, pid_file, parent);
+	master_unwatch(m);
+	return status;
 }
 
 static int run(struct master *m)
@@ -211,9 +221,10 @@ static int run(struct master *m)
 		fprintf(stderr, "preforkd: cannot go into the background: %s\n", strerror(errno));
 		return EXIT_TROUBLE;
 	}
+	master_hold_signals();
 	if (open_log(m) < 0)
 		return EXIT_TROUBLE;
-	process_close_terminal(m->options->detach && !logging_is_file());
+	process_close_terminal();
 	if (lock_pid_file(m, &pid_file) < 0)
 		return EXIT_TROUBLE;
 	m->loop = ev_loop_new(EVFLAG_NOENV);
@@ -235,8 +246,6 @@ static char *absolute(const char *path)
 {
 	char *here, *joined;
 
-	if (access(path, R_OK) < 0)
-		return NULL;
 	if (path[0] == '/')
 		return strdup(path);
 	here = getcwd(NULL, 0);
@@ -244,6 +253,32 @@ static char *absolute(const char *path)
 		joined = NULL;
 	free(here);
 	return joined;
+}
+
+/* In the background the working directory is another. 0, or -1 with the message printed. */
+static int find_files(struct master *m, const struct options *o)
+{
+	if (access(o->file, R_OK) == 0)
+		m->file = absolute(o->file);
+	if (!m->file) {
+		fprintf(stderr, "preforkd: cannot read %s: %s\n", o->file, strerror(errno));
+		return -1;
+	}
+	if (o->pid_file)
+		m->pid_file = absolute(o->pid_file);
+	if (o->pid_file && !m->pid_file) {
+		fprintf(stderr, "preforkd: cannot find %s: %s\n", o->pid_file, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static int load_and_run(struct master *m)
+{
+	m->configuration = load(m);
+	if (!m->configuration)
+		return EXIT_USAGE;
+	return m->options->check ? check(m) : run(m);
 }
 
 int main(int argc, char *argv[])
@@ -258,18 +293,10 @@ int main(int argc, char *argv[])
 	if (status >= 0)
 		return status;
 	notify_init();
-	m.file = absolute(options.file);
-	if (!m.file) {
-		fprintf(stderr, "preforkd: cannot read %s: %s\n", options.file, strerror(errno));
-		return EXIT_USAGE;
-	}
 	m.around = (struct surroundings){ .user = geteuid(), .environment = environ };
-	m.configuration = load(&m);
-	if (!m.configuration)
-		status = EXIT_USAGE;
-	else
-		status = options.check ? check(&m) : run(&m);
+	status = find_files(&m, &options) < 0 ? EXIT_USAGE : load_and_run(&m);
 	configuration_free(m.configuration);
 	free(m.file);
+	free(m.pid_file);
 	return status;
 }

@@ -6,6 +6,7 @@
 #include "logging.h"
 #include "notify.h"
 
+#include <netinet/in.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -118,6 +119,21 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int event
 			intentions[i].act(m);
 }
 
+static void set_blocked(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < INTENTIONS; i++)
+		sigaddset(&set, intentions[i].sig);
+	sigprocmask(how, &set, NULL);
+}
+
+void master_hold_signals(void)
+{
+	set_blocked(SIG_BLOCK);
+}
+
 void master_watch(struct master *m)
 {
 	for (size_t i = 0; i < INTENTIONS; i++) {
@@ -126,10 +142,12 @@ void master_watch(struct master *m)
 		m->signals[i].data = m;
 		ev_signal_start(m->loop, &m->signals[i]);
 	}
+	set_blocked(SIG_UNBLOCK);
 }
 
-static void unwatch_signals(struct master *m)
+void master_unwatch(struct master *m)
 {
+	set_blocked(SIG_BLOCK);
 	for (size_t i = 0; i < INTENTIONS; i++)
 		ev_signal_stop(m->loop, &m->signals[i]);
 }
@@ -172,6 +190,24 @@ static bool can_appear(int error)
 	return error == EADDRNOTAVAIL || error == EADDRINUSE || error == ENODEV;
 }
 
+/* What is short now may be there later, whatever `bind` says. */
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* What would help, behind a semicolon. */
+static const char *remedy(const struct endpoint *e, int error, bool waits)
+{
+	unsigned port = address_port(&e->address);
+
+	if (error == EADDRNOTAVAIL && !waits)
+		return "; bind = \"retry\" would wait for it";
+	if (error == EACCES && port > 0 && port < IPPORT_RESERVED)
+		return "; a port below 1024 needs root or the capability CAP_NET_BIND_SERVICE";
+	return "";
+}
+
 struct listener *master_open_address(const struct service_config *c, size_t index, unsigned how, bool *wait, char *why)
 {
 	const struct endpoint_config *e = &c->endpoints[index];
@@ -183,8 +219,7 @@ struct listener *master_open_address(const struct service_config *c, size_t inde
 	if (l)
 		return l;
 	*wait = c->socket.bind == BIND_RETRY && can_appear(error);
-	snprintf(why, LOG_LINE, "%s:%d: service %s: %s%s", e->file, e->line, c->name, text,
-	         error == EADDRNOTAVAIL && !*wait ? "; bind = \"retry\" would wait for it" : "");
+	snprintf(why, LOG_LINE, "%s:%d: service %s: %s%s", e->file, e->line, c->name, text, remedy(&e->endpoint, error, *wait));
 	errno = error;
 	return NULL;
 }
@@ -202,7 +237,7 @@ static void start_pool(struct service *s, struct listener *l, size_t index, stru
 	}
 	o->failed++;
 	log_error("service %s: cannot make a pool for %s: %s", s->config->name, l->text, strerror(errno));
-	service_await_address(s, index, errno); /* what is short now may be there later */
+	service_await_address(s, index, errno);
 }
 
 static void start_address(struct service *s, size_t index, struct outcome *o)
@@ -219,6 +254,8 @@ static void start_address(struct service *s, size_t index, struct outcome *o)
 	} else {
 		o->failed++;
 		log_error("%s", why);
+		if (is_shortage(errno))
+			service_await_address(s, index, errno);
 	}
 }
 
@@ -252,23 +289,46 @@ const char *master_log_destination(const struct master *m, const struct configur
 	return m->options->detach && strcmp(c->log_to, "stderr") == 0 ? "syslog" : c->log_to;
 }
 
-void master_apply_globals(struct master *m, const struct configuration *before)
+void master_set_log_level(const struct master *m)
 {
-	const struct configuration *c = m->configuration;
-	const char *to = master_log_destination(m, c);
+	log_set_level(m->options->verbose ? LOG_LEVEL_DEBUG : (enum log_level)m->configuration->log_level);
+}
 
-	log_set_level(m->options->verbose ? LOG_LEVEL_DEBUG : (enum log_level)c->log_level);
-	if (!before)
-		return;
-	if (strcmp(before->pid_file ? before->pid_file : "", c->pid_file ? c->pid_file : "") != 0)
-		log_warning("the pid file stays where it is until the next start");
-	if (strcmp(master_log_destination(m, before), to) == 0)
-		return;
+void master_change_log(struct master *m, struct log_place *place)
+{
+	const char *to = master_log_destination(m, m->configuration);
+
 	log_notice("the log goes on in %s", to);
-	if (logging_open(to) < 0)
+	if (logging_use(place) < 0)
 		log_error("cannot log to %s: %s; the log stays here", to, strerror(errno));
 	else
 		renew_workers(m);
+}
+
+static void count_addresses(const struct master *m, size_t *open, size_t *all)
+{
+	const struct service *s;
+	const struct pool *p;
+
+	*open = *all = 0;
+	TAILQ_FOREACH(s, &m->server.services, next) {
+		TAILQ_FOREACH(p, &s->pools, next)
+			++*open;
+		if (s->config->enabled)
+			*all += s->config->endpoint_count;
+	}
+}
+
+static void tell_start(const struct master *m)
+{
+	size_t services = m->configuration->count, open, all;
+	char of[32] = "";
+
+	count_addresses(m, &open, &all);
+	if (open < all)
+		snprintf(of, sizeof(of), "%zu of ", open);
+	log_notice("%s runs with %zu service%s on %s%zu address%s", PACKAGE_STRING, services, plural(services), of, all,
+	           all == 1 ? "" : "es");
 }
 
 /* Workers come when every listener stands, so that an early service cannot take what a later one needs. */
@@ -280,10 +340,9 @@ void master_run(struct master *m)
 	m->server.data = m;
 	TAILQ_FOREACH(s, &m->server.services, next)
 		service_look(s);
-	log_notice("%s runs with %zu service%s", PACKAGE_STRING, m->configuration->count, plural(m->configuration->count));
+	tell_start(m);
 	notify_ready();
 	show_status(m);
 	ev_run(m->loop, 0);
 	m->server.changed = NULL;
-	unwatch_signals(m);
 }

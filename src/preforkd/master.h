@@ -4,6 +4,7 @@
 #define MASTER_H
 
 #include "configuration.h"
+#include "logging.h"
 #include "server.h"
 
 #include <ev.h>
@@ -11,7 +12,7 @@
 
 struct options {
 	const char *file;
-	const char *pid_file; /* NULL: as the configuration says */
+	const char *pid_file; /* NULL: not given */
 	bool check;
 	bool detach;
 	bool verbose;
@@ -19,7 +20,8 @@ struct options {
 
 struct master {
 	const struct options *options;
-	char *file; /* absolute */
+	char *file;     /* absolute */
+	char *pid_file; /* likewise; NULL: as the configuration says */
 	struct surroundings around;
 	struct configuration *configuration;
 	struct server server;
@@ -32,8 +34,14 @@ struct master {
 #define EXIT_USAGE 100   /* or configuration */
 #define EXIT_TROUBLE 111 /* of the system */
 
-/* From now on signals are noted, to be acted upon by master_run. */
+/* From now on signals wait: what is being made would stay behind if one ended the daemon. */
+void master_hold_signals(void);
+
+/* From now on signals are noted, to be acted upon by master_run, and so are those that have waited. */
 void master_watch(struct master *m);
+
+/* Signals wait again, for the end of the process. */
+void master_unwatch(struct master *m);
 
 /*
  * Opens the services of the configuration, without workers. 0, or -1 if not one of its addresses could be opened or is waited for;
@@ -59,7 +67,10 @@ struct listener *master_open_address(const struct service_config *c, size_t inde
 /* Where the log goes: in the background standard error leads nowhere. */
 const char *master_log_destination(const struct master *m, const struct configuration *c);
 
-/* Brings the log's level, and its destination if that is another than before, to the configuration. */
-void master_apply_globals(struct master *m, const struct configuration *before);
+/* Brings the log's level to the configuration. */
+void master_set_log_level(const struct master *m);
+
+/* Brings the log to the place that was prepared for the configuration, and takes that over. */
+void master_change_log(struct master *m, struct log_place *place);
 
 #endif

@@ -39,19 +39,23 @@ static void on_pipe(int sig)
 
 /*
  * Ignoring a signal takes away one that was left pending, which would end the daemon as soon as it is no longer blocked. SIGPIPE
- * gets a handler, not SIG_IGN: an ignored signal would stay ignored in every program.
+ * gets a handler, not SIG_IGN: an ignored signal would stay ignored in every program. What is asked of a daemon that runs must not
+ * end one that is about to.
  */
 static void reset_signals(void)
 {
-	sigset_t none;
+	sigset_t early;
 
 	for (int sig = 1; sig < NSIG; sig++) {
 		signal(sig, SIG_IGN);
 		signal(sig, SIG_DFL);
 	}
 	signal(SIGPIPE, on_pipe);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	sigemptyset(&early);
+	sigaddset(&early, SIGHUP);
+	sigaddset(&early, SIGUSR1);
+	sigaddset(&early, SIGUSR2);
+	sigprocmask(SIG_SETMASK, &early, NULL);
 }
 
 void process_sanitize(void)
@@ -103,19 +107,14 @@ void process_trim(void)
 #endif
 }
 
-static void make_null(int first, int last)
+void process_close_terminal(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (int fd = first; null >= 0 && fd <= last; fd++)
+	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDOUT_FILENO; fd++)
 		dup2(null, fd);
 	if (null > STDERR_FILENO)
 		close(null);
-}
-
-void process_close_terminal(bool stderr_too)
-{
-	make_null(STDIN_FILENO, stderr_too ? STDERR_FILENO : STDOUT_FILENO);
 }
 
 void process_release_parent(int fd)

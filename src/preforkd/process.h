@@ -3,11 +3,9 @@
 #ifndef PROCESS_H
 #define PROCESS_H
 
-#include <stdbool.h>
-
 /*
  * Brings the process to a known state, whatever started it: descriptors 0 to 2 are open, every signal has its default and none
- * is blocked, the umask is 022. Exits with 111 if that can't be done.
+ * is blocked but SIGHUP, SIGUSR1 and SIGUSR2, which wait; the umask is 022. Exits with 111 if that can't be done.
  */
 void process_sanitize(void);
 
@@ -18,10 +16,10 @@ void process_sanitize(void);
 int process_detach(void);
 
 /*
- * 0 and 1 become /dev/null, and 2 as well if asked: the daemon reads and writes neither, and its workers keep no terminal or
- * pipe of whoever started it open.
+ * 0 and 1 become /dev/null: the daemon reads and writes neither, and its workers keep no terminal or pipe of whoever started it
+ * open.
  */
-void process_close_terminal(bool stderr_too);
+void process_close_terminal(void);
 
 /*
  * The daemon is ready: it goes to /, and the parent exits with 0. -1: there is no parent, and nothing is done. If the child exits

@@ -35,6 +35,7 @@ struct reload {
 	size_t count;
 	size_t service_count;
 	char **changes; /* of each service of the configuration: what is different, NULL: nothing or everything */
+	struct log_place *log; /* where the log is to go; NULL: it stays */
 };
 
 static struct reload *reload_new(struct master *m, struct configuration *c)
@@ -71,6 +72,7 @@ static void reload_free(struct reload *r)
 	for (size_t i = 0; i < r->service_count; i++)
 		free(r->changes[i]);
 	free(r->changes);
+	logging_drop(r->log);
 	configuration_free(r->configuration);
 	free(r);
 }
@@ -336,6 +338,18 @@ static void bring_service(struct reload *r, size_t i, struct tally *t)
 	}
 }
 
+static void apply_globals(struct reload *r, const struct configuration *before)
+{
+	const struct configuration *now = r->master->configuration;
+
+	master_set_log_level(r->master);
+	if (strcmp(before->pid_file ? before->pid_file : "", now->pid_file ? now->pid_file : "") != 0)
+		log_warning("the pid file stays where it is until the next start");
+	if (r->log)
+		master_change_log(r->master, r->log);
+	r->log = NULL;
+}
+
 /* Everything is at hand; from here on nothing can fail but for want of memory. */
 static void commit(struct reload *r)
 {
@@ -349,7 +363,7 @@ static void commit(struct reload *r)
 		bring_service(r, i, &t);
 	before = m->configuration;
 	m->configuration = r->configuration;
-	master_apply_globals(m, before);
+	apply_globals(r, before);
 	r->configuration = before; /* to be freed with the rest */
 	server_watch_drain(&m->server);
 	TAILQ_FOREACH(s, &m->server.services, next)
@@ -409,6 +423,18 @@ static int check_descriptors(const struct reload *r)
 	return got < needed ? -1 : 0;
 }
 
+static int open_log(struct reload *r)
+{
+	const char *to = master_log_destination(r->master, r->configuration);
+
+	if (strcmp(master_log_destination(r->master, r->master->configuration), to) == 0)
+		return 0;
+	r->log = logging_prepare(to);
+	if (!r->log)
+		log_error("reload: cannot log to %s: %s", to, strerror(errno));
+	return r->log ? 0 : -1;
+}
+
 static struct configuration *read_new(struct master *m)
 {
 	struct complaints complaints = { 0 };
@@ -439,7 +465,7 @@ static struct reload *prepare(struct master *m)
 		return NULL;
 	}
 	relieve_all(m);
-	if (open_places(r) == 0 && find_changes(r) == 0 && check_descriptors(r) == 0 && adjust_places(r) == 0)
+	if (open_places(r) == 0 && find_changes(r) == 0 && check_descriptors(r) == 0 && open_log(r) == 0 && adjust_places(r) == 0)
 		return r;
 	reload_free(r);
 	return NULL;

@@ -5,9 +5,9 @@
 #include "handlers.h"
 
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <netinet/in.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,7 +15,7 @@
 
 #define SECONDS_1900_TO_1970 2208988800ULL
 #define LINE_WIDTH 72 /* of chargen */
-#define LINGER 2      /* seconds for the rest of what a client sends after its answer */
+#define LINGER 2000   /* ms for all that a client still sends after its answer */
 
 /* 0, or -1 when the client is gone. */
 static int send_all(int fd, const char *data, size_t size)
@@ -84,29 +84,50 @@ static void chargen(struct worker *w, const struct service_config *c)
 		;
 }
 
+static long long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* Does anything come, or the end, before the time is over? */
+static bool comes_before(int fd, long long end)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	long long left;
+	int n;
+
+	do {
+		left = end - now();
+		n = left > 0 ? poll(&p, 1, (int)left) : 0;
+	} while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
 /* Closing while something is unread would reset the connection and take the answer along. */
 static void answer(int fd, const char *data, size_t size)
 {
-	const struct timeval limit = { .tv_sec = LINGER };
-	char rest[1024];
+	long long end = now() + LINGER;
+	char rest[4096];
 
 	if (send_all(fd, data, size) < 0 || shutdown(fd, SHUT_WR) < 0)
 		return;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	for (int i = 0; i < 64 && receive(fd, rest, sizeof(rest)) > 0; i++)
+	while (comes_before(fd, end) && receive(fd, rest, sizeof(rest)) > 0)
 		;
 }
 
 /* RFC 867 leaves the form open; this is the usual one. */
 static void daytime(struct worker *w, const struct service_config *c)
 {
-	time_t now = time(NULL);
+	time_t t = time(NULL);
 	struct tm local;
 	char text[64];
 	size_t length;
 
 	(void)c;
-	localtime_r(&now, &local);
+	localtime_r(&t, &local);
 	length = strftime(text, sizeof(text), "%a %b %e %H:%M:%S %Y\r\n", &local);
 	answer(w->connection.fd, text, length);
 }
@@ -114,10 +135,10 @@ static void daytime(struct worker *w, const struct service_config *c)
 /* RFC 868: 32 bits, which begin anew in 2036. */
 static void seconds(struct worker *w, const struct service_config *c)
 {
-	uint32_t now = htonl((uint32_t)((unsigned long long)time(NULL) + SECONDS_1900_TO_1970));
+	uint32_t since_1900 = htonl((uint32_t)((unsigned long long)time(NULL) + SECONDS_1900_TO_1970));
 
 	(void)c;
-	answer(w->connection.fd, (const char *)&now, sizeof(now));
+	answer(w->connection.fd, (const char *)&since_1900, sizeof(since_1900));
 }
 
 static const struct handler builtins[] = {

@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -136,6 +138,32 @@ static void print_environment(void)
 		printf("env %s\n", environ[i]);
 }
 
+/* Of the connection. */
+static void print_options(void)
+{
+	static const struct {
+		const char *name;
+		int level, option;
+	} list[] = {
+		{ "nodelay", IPPROTO_TCP, TCP_NODELAY },
+		{ "keepalive", SOL_SOCKET, SO_KEEPALIVE },
+		{ "keepalive-idle", IPPROTO_TCP, TCP_KEEPIDLE },
+		{ "keepalive-interval", IPPROTO_TCP, TCP_KEEPINTVL },
+		{ "keepalive-count", IPPROTO_TCP, TCP_KEEPCNT },
+		{ "send-buffer", SOL_SOCKET, SO_SNDBUF },
+		{ "receive-buffer", SOL_SOCKET, SO_RCVBUF },
+		{ "tos", IPPROTO_IP, IP_TOS },
+	};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		int value;
+		socklen_t length = sizeof(value);
+
+		if (getsockopt(0, list[i].level, list[i].option, &value, &length) == 0)
+			printf("option %s %d\n", list[i].name, value);
+	}
+}
+
 int main(int argc, char *argv[])
 {
 	for (int i = 0; i < argc; i++)
@@ -148,5 +176,6 @@ int main(int argc, char *argv[])
 	print_lines("/proc/self/oom_score_adj", "", "oom ");
 	print_limits();
 	print_environment();
+	print_options();
 	return fflush(stdout) != 0;
 }

@@ -75,4 +75,38 @@ ok "a program that crashes, a hundred times, is logged with its signal" await_co
 ok "and does not make its service failing" not logged 'crash: failing'
 
 ok "preforkd stops with status 0" stop
+
+# A listener that somebody who shares it has shut down for all.
+config <<END
+service "echo"   { listen = { "127.0.0.1:0", "$T/path", "@preforkd-failing-$$" }  builtin = "echo"  restart-delay = "20ms..100ms" }
+service "demand" { listen = { "127.0.0.1:0" }  exec = { "cat" }  workers { min-spare = 0 }  restart-delay = "20ms..100ms" }
+END
+ok "preforkd starts" start
+"$programs/shut" "$(master)" >"$T/shut" 2>&1
+if [ $? -eq 77 ]; then
+	skip "listeners that are shut down listen again" "pidfd_getfd is not to be had"
+else
+	ok "all four listeners are shut down" grep -qx '4 listeners' "$T/shut"
+	ok "it is said" await 'echo: .* does not listen any more: a process that shares it has shut it down'
+	ok "the services fail and back off" await_count 2 '(echo|demand): failing'
+	ok "all of them listen again" await_count 4 ' listens again'
+	for to in "$(port echo)" "$T/path" "@preforkd-failing-$$" "$(port demand)"; do
+		ok "$to serves" eval '[ "$(echo x | "$programs/client" talk "'"$to"'")" = x ]'
+	done
+	ok "the services are up again" await_count 2 '(echo|demand): up again'
+fi
+ok "preforkd stops with status 0" stop
+
+# As many processes as a client likes, of a user who may have one.
+if [ $root = yes ] && have prlimit; then
+	config <<-END
+		service "many" { listen = { "127.0.0.1:0" }  exec = { "cat" }  workers { min-spare = 2  max = 20 } }
+	END
+	ok "preforkd starts with a limit of processes" start prlimit --nproc=1:
+	ok "more are served" "$programs/client" burst "$(port many)" 12
+	ok "and the service does not fail" not logged 'many: failing|cannot execute'
+	ok "preforkd stops with status 0" stop
+else
+	skip "a limit of processes does not stop a service" "no root or no prlimit here"
+fi
 finish

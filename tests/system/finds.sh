@@ -15,6 +15,8 @@ defaults {
 service "plain"  { listen = { "127.0.0.1:0" }  exec = { "$programs/probe", "one", "two words" } }
 service "dual"   { listen = { "*:0" }  exec = { "$programs/probe" } }
 service "six"    { listen = { "[::1]:0" }  exec = { "$programs/probe" }  enabled = $([ -e /proc/net/if_inet6 ] && echo yes || echo no) }
+service "tuned"  { listen = { "127.0.0.1:0" }  exec = { "$programs/probe" }  nodelay = yes  keepalive = yes  keepalive-idle = 61s
+                   keepalive-interval = 11s  keepalive-count = 5  send-buffer = 32K  receive-buffer = 16K  tos = 16 }
 service "path"   { listen = { "$T/sock" }  exec = { "$programs/probe" } }
 service "argv0"  { listen = { "127.0.0.1:0" }  exec = { "$programs/probe", "x" }  argv0 = "-other" }
 service "socket" { listen = { "127.0.0.1:0" }  exec = { "$programs/probe" }  stderr = socket }
@@ -101,6 +103,19 @@ if [ -e /proc/net/if_inet6 ] && have nc; then
 else
 	skip "an IPv6 client is shown as IPv6" "no IPv6 or no nc here"
 fi
+
+ok "with socket options the probe answers" report tuned
+for option in nodelay keepalive; do
+	n=$(sed -n "s/^option $option //p" "$T/report")
+	ok "the connection has $option" test "${n:-0}" -ne 0
+done
+for option in "keepalive-idle 61" "keepalive-interval 11" "keepalive-count 5" "tos 16"; do
+	ok "the connection has $option" says "option $option"
+done
+for option in "send-buffer 32768" "receive-buffer 16384"; do
+	n=$(sed -n "s/^option ${option% *} //p" "$T/report")
+	ok "the connection has $option, or what the kernel makes of it" test "${n:-0}" -eq ${option#* } -o "${n:-0}" -eq $((2 * ${option#* }))
+done
 
 ok "over a path the probe answers" report path "$T/sock"
 ok "PROTO is UNIX" says "env PROTO=UNIX"

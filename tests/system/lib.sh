@@ -197,7 +197,7 @@ workers() {
 	done
 }
 
-# spare SERVICE: until a worker of it is idle. One that is still being born has a title of the master's.
+# spare SERVICE: until a worker of it is idle.
 spare() {
 	until_true eval '[ -n "$(workers "'"$1"': idle")" ]'
 }

@@ -6,12 +6,15 @@
 six=no
 [ -e /proc/net/if_inet6 ] && six=yes
 
+# Root can give it to a group that nobody is in.
+if [ $root = yes ]; then group=54321; else group=$(id -g); fi
+
 config <<END
 service "four"     { listen = { "127.0.0.1:0" }  exec = { "cat" }  backlog = 3 }
 service "all"      { listen = { "*:0" }  exec = { "cat" } }
 service "loopback" { listen = { "localhost:0" }  exec = { "cat" } }
 service "two"      { listen = { "127.0.0.1:0", "127.0.0.2:0" }  exec = { "cat" } }
-service "path"     { listen = { "$T/path" }  exec = { "cat" }  socket-mode = 0600  socket-user = "$user"  backlog = 7 }
+service "path"     { listen = { "$T/path" }  exec = { "cat" }  socket-mode = 0640  socket-user = "$user"  socket-group = "$group"  backlog = 7 }
 service "abstract" { listen = { "@preforkd-test-$$" }  exec = { "cat" } }
 service "options"  { listen = { "127.0.0.1:0" }  exec = { "cat" }  nodelay = yes  keepalive = yes  keepalive-idle = 60s  keepalive-interval = 10s
                      keepalive-count = 5  defer-accept = 1s  send-buffer = 64K  receive-buffer = 64K  tos = 16  fast-open = 8  reuse-port = yes }
@@ -36,7 +39,7 @@ ok "the first of two addresses serves" talk_to "$(port two 1)"
 ok "the second of two addresses is open" eval '[ -n "$(port two 2)" ]'
 ok "a path serves" talk_to "$T/path"
 ok "the path's backlog is read back too" logged 'path: listening on .*/path, backlog 7$'
-ok "the path has its mode and owner" eval '[ "$(stat -c "%a %U" "$T/path")" = "600 $user" ]'
+ok "the path has its mode, owner and group" eval '[ "$(stat -c "%a %U %g" "$T/path")" = "640 $user $group" ]'
 ok "an abstract name serves" talk_to "@preforkd-test-$$"
 ok "socket options are set" talk_to "$(port options)"
 
@@ -50,6 +53,7 @@ service "taken" { listen = { "127.0.0.1:$taken" }  exec = { "cat" } }
 service "live"  { listen = { "$T/path" }  exec = { "cat" } }
 service "file"  { listen = { "$T/file" }  exec = { "cat" } }
 service "gone"  { listen = { "192.0.2.1:0" }  exec = { "cat" } }
+service "star"  { listen = { "*:$taken" }  exec = { "cat" }  reuse-port = yes }
 service "good"  { listen = { "127.0.0.1:0" }  exec = { "cat" } }
 END
 ok "bad listeners do not stop a good one" start
@@ -62,6 +66,9 @@ ok "a file that is no socket is left alone" logged "preforkd.conf:4: .*is no soc
 ok "and is still there" test -f "$T/file"
 ok "an address that is not there says what would wait for it" \
 	logged 'preforkd.conf:5: service gone: cannot bind 192.0.2.1:0: Cannot assign requested address; bind = "retry"'
+ok "a wildcard is named as it was written" \
+	logged "preforkd.conf:6: service star: cannot bind \*:$taken: Address already in use \(held by pid $first, preforkd\)"
+ok "it says how many are open" logged 'runs with 6 services on 1 of 6 addresses'
 ok "preforkd stops with status 0" stop
 ok "the other server's path still serves" talk_to "$T/path"
 

@@ -73,6 +73,43 @@ wait "$daemon"
 ok "preforkd stops with status 0" test $? -eq 0
 daemon=
 
+# A reload sends it elsewhere, and what programs write with it.
+log=$T/first.log
+config <<END
+log { to = "file:$T/first.log" }
+service "cat" { listen = { "127.0.0.1:0" }  exec = { "sh", "-c", "echo on stderr >&2; cat" } }
+END
+: >"$log"
+"$PREFORKD" -f "$T/preforkd.conf" 2>"$T/stderr" </dev/null &
+daemon=$!
+await 'runs with 1 service'
+address=$(port cat)
+goes_to() { # DESTINATION FILE: reloads with another log.to, and has the log in that file
+	sed -i "s#^log .*#log { to = \"$1\" }#" "$T/preforkd.conf"
+	kill -HUP "$daemon"
+	await 'the log goes on in|reload: refused'
+	log=$2
+	await 'reload: (done|refused)'
+}
+is_standard_error() { [ "$(readlink /proc/"$1"/fd/2)" = "$2" ]; }
+ok "the log goes on in standard error" goes_to stderr "$T/stderr"
+ok "which the daemon has again" is_standard_error "$daemon" "$T/stderr"
+echo two | "$programs/client" talk "$address" >/dev/null
+await 'cat: end'
+ok "and its programs, too" logged '^on stderr$'
+ok "the log goes on in a file" goes_to "file:$T/second.log" "$T/second.log"
+ok "which is standard error then" is_standard_error "$daemon" "$T/second.log"
+sed -i "s#^log .*#log { to = \"file:$T\" }#" "$T/preforkd.conf"
+kill -HUP "$daemon"
+ok "where no log can be opened the reload is refused" await 'reload: refused'
+ok "with the reason" logged "reload: cannot log to file:$T: Is a directory"
+ok "and the log stays where it is" is_standard_error "$daemon" "$T/second.log"
+ok "nobody was told that it would go" not logged 'the log goes on'
+kill "$daemon"
+ok "the end is told there" await 'stopped$'
+wait "$daemon"
+daemon=
+
 # A log that takes nothing.
 if [ -w /dev/full ]; then
 	log=$T/log
@@ -109,6 +146,18 @@ else
 	skip "with a full disk under its log it serves" "no /dev/full here"
 fi
 
+# Everything, whatever the configuration says.
+log=$T/log
+config <<END
+log { level = "error" }
+service "cat" { listen = { "127.0.0.1:0" }  exec = { "cat" } }
+END
+ok "-v logs what the configuration does not want" start sh -c 'exec "$@" -v' sh
+reload
+ok "also after a reload" logged 'reload: done'
+ok "preforkd stops with status 0" stop
+ok "down to what is only of interest to its makers" logged 'cat: draining$'
+
 # In the background.
 log=$T/own.log
 rm -f "$log"
@@ -127,4 +176,11 @@ ok "and says why on the terminal" grep -q "held by pid $pid: preforkd runs alrea
 kill "$pid"
 ok "it ends" gone "$pid"
 ok "and its pid file is gone" test ! -e "$T/pid"
+(cd "$T" && "$PREFORKD" -d -f preforkd.conf -p relative.pid)
+ok "the name of the pid file may be relative" test -s "$T/relative.pid"
+pid=$(cat "$T/relative.pid")
+started="$started $pid"
+kill "$pid"
+ok "the daemon ends" gone "$pid"
+ok "and finds it again" test ! -e "$T/relative.pid"
 finish

@@ -17,6 +17,8 @@ service "recycle" { listen = { "127.0.0.1:0" }  builtin = "echo"  workers { max-
 service "jitter"  { listen = { "127.0.0.1:0" }  builtin = "echo"  workers { max-connections = 10  recycle-jitter = 50%  max = 1 } }
 service "spares"  { listen = { "127.0.0.1:0" }  builtin = "echo"  workers { min-spare = 3  max-spare = 6  start = 5  idle-timeout = 200ms } }
 service "lender"  { listen = { "127.0.0.1:0", "127.0.0.1:0" }  exec = { "cat" }  workers { max = 3  min-spare = 1  max-spare = 3 } }
+service "usher"   { listen = { "127.0.0.1:0", "127.0.0.1:0" }  builtin = "echo"  workers { max = 4  idle-timeout = 1h }  when-full = "close" }
+service "turns"   { listen = { "127.0.0.1:0", "127.0.0.1:0" }  builtin = "echo"  workers { max = 2  idle-timeout = 1h } }
 END
 
 ok "preforkd starts" start
@@ -89,6 +91,30 @@ ok "two listeners share three workers" until_true eval '[ "$(workers "lender: id
 "$programs/client" burst "$first" 3 >"$T/burst" 2>&1
 ok "one listener alone can use all three, one of them lent" cat "$T/burst"
 ok "three at once on the other are served, too" "$programs/client" burst "$second" 3
+
+# Idle on one address, and clients on the other.
+second=$(port usher 2)
+on_second() { [ "$(echo "$1" | "$programs/client" talk "$second")" = "$1" ]; }
+ok "three at once on one address are served" "$programs/client" burst "$(port usher)" 3
+ok "then all four workers are idle, most of them there" until_true eval '[ "$(workers "usher: idle" | wc -l)" -eq 4 ]'
+ok "three at once on the other are served and not refused" "$programs/client" burst "$second" 3
+ok "nothing was full" not logged 'usher: (full|refused)'
+ok "four connections on one address fill the service" hold usher 4
+ok "it is full" await 'usher: full: all of its 4 workers are busy'
+ok "an usher comes on both addresses" until_true eval '[ "$(workers "usher: usher" | wc -l)" -eq 2 ]'
+"$programs/client" state "$second" >"$T/state"
+ok "the next on the other is refused" grep -qx closed "$T/state"
+ok "the four are served to their end" release
+ok "with them idle both ushers leave at once" until_true eval '[ -z "$(workers "usher: usher")" ]'
+ok "and the next on the other is served" on_second again
+
+ok "two connections on one address fill another service" hold turns 2
+ok "it is full" await 'turns: full'
+echo third | "$programs/client" talk "$(port turns 2)" >"$T/third" 9>&- &
+third=$!
+ok "the two are served to their end" release
+wait $third
+ok "the third, on the other address, was served as soon as they were idle" grep -q third "$T/third"
 
 ok "preforkd stops with status 0" stop
 ok "no worker is left" not pgrep -P "$$" preforkd

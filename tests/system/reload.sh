@@ -139,6 +139,33 @@ ok "and on again" reload
 ok "it serves" eval '[ "$(echo z | "$programs/client" talk '"$p"')" = z ]'
 ok "preforkd stops with status 0" stop
 
+# A path that somebody else has changed, who may write to its directory.
+mkdir "$T/sockets"
+echo precious >"$T/precious"
+chmod 600 "$T/precious"
+config <<END
+service "path" { listen = { "$T/sockets/path" }  exec = { "cat" } }
+END
+on_path() { [ "$(echo "$1" | "$programs/client" talk "$T/sockets/path")" = "$1" ]; }
+ok "preforkd starts" start
+ok "a reload with the path in its place" reload
+ok "changes nothing" logged 'reload: done: 0 added, 0 changed, 0 removed, 1 unchanged'
+rm "$T/sockets/path"
+ok "its socket is removed: a reload is done" reload
+ok "the path is bound anew" lines 2 'path: listening on'
+ok "and serves" on_path again
+rm "$T/sockets/path"
+ln -s "$T/precious" "$T/sockets/path"
+sed -i 's/exec = /socket-mode = 0666  exec = /' "$T/preforkd.conf"
+ok "a link stands in its place: a reload" reload
+ok "is refused, with the reason" logged 'cannot bind .*/sockets/path: there is a file of that name that is no socket'
+ok "what the link leads to was not touched" test "$(stat -c %a "$T/precious")" = 600
+rm "$T/sockets/path"
+ok "without the link the reload is done" reload
+ok "and the path serves" on_path once-more
+ok "preforkd stops with status 0" stop
+ok "and removes it" not test -e "$T/sockets/path"
+
 # Reloads that follow each other while clients come.
 config <<END
 service "busy" { listen = { "127.0.0.1:0" }  exec = { "cat" }  workers { min-spare = 4  max = 100 } }

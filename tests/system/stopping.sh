@@ -77,6 +77,7 @@ started="$started $!"
 await 'polite: start id='
 stop QUIT
 ok "SIGQUIT stops at once, with status 0" test $? -eq 0
+ok "one busy worker is no plural" logged 'stopping: 1 worker is busy and is sent SIGTERM'
 ok "and ends the busy program" logged 'polite: end .*signal=TERM'
 
 config <<END

@@ -38,6 +38,23 @@ if have systemd-analyze; then
 else
 	skip "systemd-analyze finds nothing to say about the unit" "systemd is not installed"
 fi
+if [ $root = yes ] && have setpriv; then
+	few=-all,+setuid,+setgid,+kill
+	config <<-END
+		service "cat"   { listen = { "127.0.0.1:0" }  exec = { "cat" } }
+		service "sleep" { listen = { "127.0.0.1:0" }  exec = { "sleep", "1000" } }
+	END
+	ok "it starts with the capabilities that the unit says it needs" start setpriv --bounding-set=$few --inh-caps=$few
+	ok "and serves" answers cat x x
+	"$programs/client" talk "$(port sleep)" </dev/null >/dev/null 2>&1 &
+	started="$started $!"
+	await 'sleep: start'
+	stop QUIT
+	ok "and ends a program of another user, with status 0" test $? -eq 0
+	ok "which heard it" logged 'sleep: end .*signal=TERM'
+else
+	skip "it starts with the capabilities that the unit says it needs" "needs root and setpriv"
+fi
 if [ $root = yes ]; then
 	ok "the configuration that is installed is right" "$PREFORKD" -n -f "$srcdir/../etc/preforkd.conf"
 else

@@ -72,6 +72,14 @@ ok "accept: EBADF: what can never work is a failure of the service" await 'echo:
 ok "accept: EBADF: which backs off" await 'echo: failing'
 ok "accept: EBADF: ends" eval 'kill -QUIT $(master); wait $daemon; daemon='
 
+# What a retired worker hears when nobody retired it.
+for error in EINVAL ENOTSOCK; do
+	ok "accept: $error: starts" with "accept4:error=$error"
+	ok "accept: $error: it is said" await 'echo: worker [0-9]+ left without being asked to: accept on 127.0.0.1:[0-9]+ fails'
+	ok "accept: $error: the service fails and backs off" await 'echo: failing'
+	ok "accept: $error: ends" eval 'kill -QUIT $(master); wait $daemon; daemon='
+done
+
 # The C library's fork is clone(2).
 for error in EAGAIN ENOMEM; do
 	ok "fork: $error: starts" with "clone:error=$error:when=1..3" "fork:error=$error:when=1..3" "clone3:error=$error:when=1..3"
@@ -111,6 +119,11 @@ steps() {
 		ok "$fault: EPERM: SIGQUIT ends it with status 0" eval 'kill -QUIT $(master); wait $daemon; status=$?; daemon=; [ $status -eq 0 ]'
 	done
 }
+ok "a worker that is being born: starts" with setsid:signal=SIGSTOP
+ok "a worker that is being born: its title says so" until_true eval '[ -n "$(workers "^preforkd: prog: starting *\$")" ]'
+kill -CONT $(workers starting)
+ok "a worker that is being born: goes on" spare prog
+ok "a worker that is being born: SIGQUIT ends it" eval 'kill -QUIT $(master); wait $daemon; daemon='
 steps <<END
 setsid start a session
 chdir change to the directory /
@@ -129,7 +142,11 @@ fi
 ok "socket: EMFILE: nothing can be opened" eval 'with socket:error=EMFILE; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
 ok "socket: EMFILE: it is said" logged 'cannot make a socket for 127.0.0.1:0: Too many open files'
 ok "bind: EACCES: nothing can be opened" eval 'with bind:error=EACCES; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
-ok "bind: EACCES: it is said" logged 'cannot bind 127.0.0.1:0: Permission denied'
+ok "bind: EACCES: it is said" logged 'cannot bind 127.0.0.1:0: Permission denied$'
+sed -i 's/127.0.0.1:0/127.0.0.1:80/' "$T/preforkd.conf"
+ok "bind: EACCES: a low port" eval 'with bind:error=EACCES; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
+ok "bind: EACCES: what it needs is said" logged 'cannot bind 127.0.0.1:80: Permission denied; a port below 1024 needs root'
+sed -i 's/127.0.0.1:80/127.0.0.1:0/' "$T/preforkd.conf"
 ok "listen: EADDRINUSE: nothing can be opened" eval 'with listen:error=EADDRINUSE; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
 ok "listen: EADDRINUSE: it is said" logged 'cannot listen on 127.0.0.1:0: Address already in use'
 ok "memfd_create: ENFILE: no pool can be made" eval 'with memfd_create:error=ENFILE; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
@@ -141,6 +158,29 @@ END
 ok "bind: EACCES once: the other service starts" with bind:error=EACCES:when=1
 ok "bind: EACCES once: and serves" answers two x x
 ok "bind: EACCES once: stops with status 0" end
+
+# The last two sockets of a start are those of the listeners.
+launch strace -f -qq -o "$T/calls" -e trace=socket
+ready
+end
+n=$(grep -c socket "$T/calls")
+ok "socket: EMFILE once: the other service starts" with "socket:error=EMFILE:when=$((n - 1))"
+ok "socket: EMFILE once: it is said" logged 'error: .*preforkd.conf:2: service one: cannot make a socket for 127.0.0.1:0: Too many open files'
+ok "socket: EMFILE once: the other serves" answers two x x
+ok "socket: EMFILE once: the address is opened later" await 'one: listening on'
+ok "socket: EMFILE once: and serves" answers one x x
+ok "socket: EMFILE once: stops with status 0" end
+
+# Few descriptors from the start; an address needs six of them.
+for i in 3 4 5 6; do
+	echo "service \"few$i\" { listen = { \"127.0.0.1:0\" }  exec = { \"cat\" } }" >>"$T/preforkd.conf"
+done
+ok "with 28 descriptors it starts" start sh -c 'ulimit -n 28; exec "$@"' sh
+ok "with 28 descriptors: what finds none is told" logged 'error: .*service few6: cannot make a (pool|socket) for 127.0.0.1:[0-9]+: Too many open files'
+ok "with 28 descriptors: and waits" logged 'few6: waits for the address 127.0.0.1:0: Too many open files'
+ok "with 28 descriptors: the others serve" answers one x x
+ok "with 28 descriptors: stops with status 0" stop
+sed -i '/few/d' "$T/preforkd.conf"
 
 # No descriptors in the master: a reload that needs more is refused, and possible when there are more.
 if have prlimit; then

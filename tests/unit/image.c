@@ -119,6 +119,8 @@ int main(int argc, char *argv[])
 	w.generation = (uint32_t)number("generation", 0);
 	w.limit = (uint32_t)number("limit", 0);
 	w.log = number("log", 1);
+	w.limited = number("limited", 0);
+	w.flow = number("flow", 0);
 	w.sets = (unsigned)number("sets", VARIABLES_ALL);
 	w.stderr_to = (enum stderr_to)number("stderr", STDERR_LOG);
 	answer.kind = (enum answer_kind)number("refuse", 0);

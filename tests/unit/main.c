@@ -20,6 +20,7 @@ int main(void)
 	srunner_add_suite(runner, builtin_suite());
 	srunner_add_suite(runner, complaints_suite());
 	srunner_add_suite(runner, configuration_suite());
+	srunner_add_suite(runner, deadline_suite());
 	srunner_add_suite(runner, document_suite());
 	srunner_add_suite(runner, environment_suite());
 	srunner_add_suite(runner, gate_suite());
@@ -35,7 +36,9 @@ int main(void)
 	srunner_add_suite(runner, meaning_suite());
 	srunner_add_suite(runner, plan_suite());
 	srunner_add_suite(runner, proxy_suite());
+	srunner_add_suite(runner, processes_suite());
 	srunner_add_suite(runner, queue_suite());
+	srunner_add_suite(runner, received_suite());
 	srunner_add_suite(runner, resolve_suite());
 	srunner_add_suite(runner, resolver_suite());
 	srunner_add_suite(runner, service_config_suite());

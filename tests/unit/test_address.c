@@ -197,6 +197,8 @@ START_TEST(an_abstract_name_may_have_any_bytes)
 
 	ck_assert_uint_eq(address_text(&a, text), 11);
 	ck_assert_str_eq(text, "@a\\x00b\\x00");
+	ck_assert_uint_eq(address_path(&a, text), 5);
+	ck_assert_str_eq(text, "@a@b@");
 }
 END_TEST
 
@@ -408,6 +410,39 @@ START_TEST(numbers_are_written_up_to_their_limits)
 }
 END_TEST
 
+static const struct {
+	const char *local, *peer;
+	int family;
+	unsigned local_port, peer_port;
+	uint32_t interface;
+	unsigned char local_bytes[16], peer_bytes[16];
+} flows[] = {
+	{ "192.0.2.1:80", "198.51.100.7:50312", AF_INET, 80, 50312, 0, { 192, 0, 2, 1 }, { 198, 51, 100, 7 } },
+	{ "[2001:db8::1]:443", "[::2]:1", AF_INET6, 443, 1, 0, { 0x20, 1, 0x0d, 0xb8, [15] = 1 }, { [15] = 2 } },
+	{ "[fe80::1%3]:1", "[fe80::2%3]:2", AF_INET6, 1, 2, 3, { 0xfe, 0x80, [15] = 1 }, { 0xfe, 0x80, [15] = 2 } },
+	{ "192.0.2.1:80", "[::1]:1", 0, 0, 0, 0, { 0 }, { 0 } },
+	{ "[::1]:1", "192.0.2.1:80", 0, 0, 0, 0, { 0 }, { 0 } },
+	{ "/run/x", "/run/x", 0, 0, 0, 0, { 0 }, { 0 } },
+	{ "192.0.2.1:80", "", 0, 0, 0, 0, { 0 }, { 0 } },
+	{ "", "", 0, 0, 0, 0, { 0 }, { 0 } },
+};
+
+START_TEST(a_flow_has_both_ends_of_one_family_or_none)
+{
+	struct address local = given_address(flows[_i].local), peer = given_address(flows[_i].peer);
+	struct flow f;
+
+	memset(&f, 0xff, sizeof(f));
+	address_flow(&local, &peer, &f);
+	ck_assert_msg(f.family == flows[_i].family, "%s %s: %d", flows[_i].local, flows[_i].peer, f.family);
+	ck_assert_msg(ntohs(f.local_port) == flows[_i].local_port, "%s: %u", flows[_i].local, ntohs(f.local_port));
+	ck_assert_msg(ntohs(f.peer_port) == flows[_i].peer_port, "%s: %u", flows[_i].peer, ntohs(f.peer_port));
+	ck_assert_msg(f.interface == flows[_i].interface, "%s: %u", flows[_i].peer, f.interface);
+	ck_assert_msg(memcmp(f.local, flows[_i].local_bytes, 16) == 0, "%s", flows[_i].local);
+	ck_assert_msg(memcmp(f.peer, flows[_i].peer_bytes, 16) == 0, "%s", flows[_i].peer);
+}
+END_TEST
+
 Suite *address_suite(void)
 {
 	Suite *s = suite_create("address");
@@ -427,6 +462,7 @@ Suite *address_suite(void)
 	tcase_add_test(t, equal_looks_only_at_what_identifies);
 	tcase_add_loop_test(t, addresses_conflict_where_a_bind_would_fail, 0, rows(conflicts));
 	tcase_add_test(t, only_a_wildcard_is_dual);
+	tcase_add_loop_test(t, a_flow_has_both_ends_of_one_family_or_none, 0, rows(flows));
 	tcase_add_loop_test(t, numbers_are_written_up_to_their_limits, 0, rows(numbers));
 	suite_add_tcase(s, t);
 	return s;

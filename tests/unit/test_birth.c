@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,7 @@ static void prepare(void)
 	worker.lookup = open("/dev/null", O_RDWR | O_CLOEXEC);
 	config = service_config_new();
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before.nofile), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NPROC, &before.nproc), 0);
 }
 
 static void clean_up(void)
@@ -430,6 +432,53 @@ START_TEST(root_is_given_up_after_what_needs_it)
 }
 END_TEST
 
+/* The kernel looks at the change of user and fails the execve that follows. */
+START_TEST(the_number_of_processes_does_not_stop_the_program)
+{
+	pid_t other, pid;
+	int status, there[2];
+	char byte;
+
+	if (geteuid() != 0)
+		return; /* needs root */
+	become(12347, 12347, 0, (gid_t[]){ 0 });
+	ck_assert_int_eq(pipe(there), 0);
+	other = fork();
+	if (other == 0) {
+		(void)!setuid(12347);
+		(void)!write(there[1], "", 1);
+		pause();
+		_exit(0);
+	}
+	ck_assert_int_eq(read(there[0], &byte, 1), 1);
+	before.nproc.rlim_cur = 0;
+	pid = fork();
+	if (pid == 0) {
+		setrlimit(RLIMIT_NPROC, &before.nproc);
+		birth(&worker, config, &before);
+		execl("/bin/true", "true", NULL);
+		_exit(errno);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(status == 0, "%s", strerror(WEXITSTATUS(status)));
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+END_TEST
+
+START_TEST(the_limit_of_processes_is_that_of_before)
+{
+	char line[64];
+
+	if (geteuid() != 0)
+		return; /* needs root */
+	become(12345, 12346, 0, (gid_t[]){ 0 });
+	before.nproc.rlim_cur = 30;
+	snprintf(line, sizeof(line), "nproc=30:%llu", (unsigned long long)before.nproc.rlim_max);
+	check_line(born_well(), line);
+}
+END_TEST
+
 START_TEST(a_higher_priority_is_set_while_it_can_be)
 {
 	char line[32];
@@ -501,6 +550,8 @@ Suite *birth_suite(void)
 	tcase_add_test(t, root_becomes_the_user_for_good);
 	tcase_add_test(t, root_gives_up_its_groups);
 	tcase_add_test(t, root_is_given_up_after_what_needs_it);
+	tcase_add_test(t, the_number_of_processes_does_not_stop_the_program);
+	tcase_add_test(t, the_limit_of_processes_is_that_of_before);
 	tcase_add_test(t, a_higher_priority_is_set_while_it_can_be);
 	tcase_add_test(t, a_lower_oom_score_is_set_while_it_can_be);
 	tcase_add_test(t, a_missing_root_directory_is_a_failure);

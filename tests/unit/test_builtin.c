@@ -191,6 +191,22 @@ START_TEST(an_answer_arrives_although_the_client_spoke_first)
 }
 END_TEST
 
+/* Each byte comes in good time for the one before, but all of them together do not. */
+START_TEST(a_client_that_goes_on_sending_is_left)
+{
+	const struct timespec pause = { .tv_nsec = 200000000 };
+	struct served s = serve("time");
+	int sent = 0;
+
+	while (sent < 50 && send(s.client, "x", 1, MSG_NOSIGNAL) == 1) {
+		nanosleep(&pause, NULL);
+		sent++;
+	}
+	ck_assert_int_lt(sent, 50);
+	await_end(&s);
+}
+END_TEST
+
 static const char *const lasting[] = { "echo", "discard", "chargen" };
 
 START_TEST(a_client_that_resets_ends_it)
@@ -217,6 +233,7 @@ Suite *builtin_suite(void)
 	tcase_add_test(t, daytime_sends_a_line_with_the_time);
 	tcase_add_test(t, time_sends_four_bytes);
 	tcase_add_test(t, an_answer_arrives_although_the_client_spoke_first);
+	tcase_add_test(t, a_client_that_goes_on_sending_is_left);
 	tcase_add_loop_test(t, a_client_that_resets_ends_it, 0, rows(lasting));
 	suite_add_tcase(s, t);
 	return s;

@@ -37,7 +37,8 @@ static const struct {
 	const char *complaints;
 } bad[] = {
 	{ "an unknown key, with a hint", "service \"a\" {\n\tlisen = { \"*:80\" }\n}\n", NULL, "main.conf:2: *lisen*listen*\n" },
-	{ "an unknown key of the top", "\n\ncolor = red\n", NULL, "main.conf:3: *color\n" },
+	{ "an unknown key of the top", "\n\ncolor = red\n", NULL, "main.conf:3: *color; preforkd.conf(5) *\n" },
+	{ "a semicolon", "service \"a\" {\n\tlisten = { \"*:80\" };\n}\n", NULL, "main.conf:2: *;*no semicolon*\n" },
 	{ "an unknown key of a sub-section", "service \"a\" {\n\tworkers {\n\t\tmin-spares = 3\n\t}\n}\n", NULL,
 	  "main.conf:3: *min-spares*min-spare*\n" },
 	{ "an unknown key of defaults", "defaults {\n\n\n\tuser = a\n\tusr = b\n}\n", NULL, "main.conf:5: *usr*user*\n" },

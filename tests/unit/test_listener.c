@@ -137,19 +137,40 @@ START_TEST(a_star_is_answered_over_ipv4_and_ipv6)
 }
 END_TEST
 
+/*
+ * An IPv6 listener whose port nobody else has on IPv4, where another process would answer in its place. Until *guard is closed nobody
+ * gets it.
+ */
+static struct listener *open_alone(const char *text, const struct socket_options *o, int *guard)
+{
+	for (;;) {
+		struct listener *l = open_with(text, o);
+		struct address a = at(l, "0.0.0.0");
+
+		*guard = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (bind(*guard, &a.socket.any, a.length) == 0)
+			return l;
+		ck_assert_int_eq(errno, EADDRINUSE);
+		close(*guard);
+		listener_release(l);
+	}
+}
+
 START_TEST(a_written_ipv6_wildcard_leaves_ipv4_to_others)
 {
 	struct socket_options o = options();
 	struct listener *l, *other;
 	struct address v4, v6;
 	char text[64];
+	int guard;
 
 	if (!given_ipv6())
 		return; /* a machine without IPv6 */
-	l = open_with("[::]:0", &o);
+	l = open_alone("[::]:0", &o, &guard);
 	v4 = at(l, "127.0.0.1");
 	v6 = at(l, "[::1]");
 	check_refuses(&v4);
+	close(guard);
 	snprintf(text, sizeof(text), "0.0.0.0:%u", address_port(&l->bound));
 	other = open_with(text, &o);
 	check_answers(other, &v4);
@@ -164,14 +185,16 @@ START_TEST(v6only_decides_whatever_is_written)
 	struct socket_options only = options(), both = options();
 	struct listener *l;
 	struct address v4;
+	int guard;
 
 	if (!given_ipv6())
 		return; /* a machine without IPv6 */
 	only.v6only = 1;
-	l = open_with("*:0", &only);
+	l = open_alone("*:0", &only, &guard);
 	ck_assert(!l->dual);
 	v4 = at(l, "127.0.0.1");
 	check_refuses(&v4);
+	close(guard);
 	listener_release(l);
 	both.v6only = 0;
 	l = open_with("[::]:0", &both);
@@ -811,6 +834,65 @@ START_TEST(the_mode_of_a_path_is_brought_up_to_date)
 }
 END_TEST
 
+static void leave_another(const char *path)
+{
+	(void)path;
+	leave_stale("/path");
+}
+
+/* What somebody who may write to its directory puts in the place of a socket. */
+static const struct {
+	const char *what;
+	void (*put)(const char *path);
+} in_its_place[] = {
+	{ "nothing", NULL },
+	{ "a file", make_file },
+	{ "a link to a file", make_link },
+	{ "a link to another socket", make_link_to_socket },
+	{ "another socket", leave_another },
+};
+
+START_TEST(a_path_that_leads_elsewhere_is_left_alone)
+{
+	struct socket_options o = options();
+	struct listener *l = open_with("/path", &o);
+	struct endpoint e = l->asked;
+	struct stat before = { 0 }, after = { 0 };
+	char path[sizeof(l->asked.address.socket.path.sun_path)];
+
+	snprintf(path, sizeof(path), "%s", path_of(l));
+	ck_assert(listener_fits(l, &e, &o));
+	ck_assert_int_eq(rename(path, "own"), 0);
+	if (in_its_place[_i].put)
+		in_its_place[_i].put(path);
+	stat(path, &before);
+	ck_assert_msg(!listener_fits(l, &e, &o), "%s", in_its_place[_i].what);
+	o.mode = 0606;
+	ck_assert_int_eq(listener_adjust(l, &o), -1);
+	listener_release(l);
+	stat(path, &after);
+	ck_assert_msg(before.st_ino == after.st_ino && before.st_mode == after.st_mode, "%s", in_its_place[_i].what);
+	ck_assert_int_eq(stat("own", &after), 0);
+	ck_assert_uint_eq(after.st_mode & 07777, 0666);
+}
+END_TEST
+
+START_TEST(the_owner_of_a_path_is_brought_up_to_date)
+{
+	struct socket_options o = options();
+	struct listener *l = open_with("/path", &o);
+	struct stat st;
+
+	o.owner_id = geteuid() == 0 ? 12345 : geteuid();
+	ck_assert_int_eq(listener_adjust(l, &o), 0);
+	ck_assert_int_eq(stat(path_of(l), &st), 0);
+	ck_assert_uint_eq(st.st_uid, o.owner_id);
+	ck_assert_uint_eq(st.st_gid, getegid());
+	ck_assert_uint_eq(st.st_mode & 07777, 0666);
+	listener_release(l);
+}
+END_TEST
+
 /* The door */
 
 struct expected {
@@ -1084,6 +1166,56 @@ START_TEST(an_abstract_name_ends_for_all)
 }
 END_TEST
 
+/* What an end was that nobody meant. */
+static const char *const ended_by_others[] = { "127.0.0.1:0", "*:0", "/path", "@name" };
+
+START_TEST(what_was_shut_down_listens_again)
+{
+	struct listener *l = open_one(ended_by_others[_i]);
+	struct holder_process h = hold(l);
+	struct address before = l->bound, a;
+	int error = 0, fd = l->fd;
+
+	ck_assert(becomes(sleeps, &h.pid));
+	ck_assert(!listener_has_ended(l));
+	ck_assert_int_eq(shutdown(l->fd, SHUT_RDWR), 0);
+	ck_assert(listener_has_ended(l));
+	ck_assert(listener_is_empty(l));
+	ck_assert_int_eq(read_all(h.told, &error, sizeof(error)), sizeof(error));
+	close(h.hold);
+	waitpid(h.pid, NULL, 0);
+	close(h.told);
+	ck_assert_msg(listener_listen_again(l) == 0, "%s: %s", ended_by_others[_i], strerror(errno));
+	ck_assert(!listener_has_ended(l));
+	ck_assert_int_eq(l->fd, fd);
+	ck_assert_int_eq(fcntl(l->fd, F_GETFD), FD_CLOEXEC);
+	a = address_family(&before) == AF_UNIX ? before : at(l, "127.0.0.1");
+	check_answers(l, &a);
+	listener_release(l);
+}
+END_TEST
+
+/* Until then somebody else may have taken the address. */
+START_TEST(what_cannot_listen_again_may_try_once_more)
+{
+	struct socket_options o = options();
+	struct listener *l = open_one("127.0.0.1:0"), *other;
+	struct endpoint e = { .address = l->bound };
+	char why[1024];
+
+	ck_assert_int_eq(shutdown(l->fd, SHUT_RDWR), 0);
+	other = try_open(&e, &o, why);
+	ck_assert_msg(other, "%s", why);
+	ck_assert_int_eq(listener_listen_again(l), -1);
+	ck_assert_int_eq(errno, EADDRINUSE);
+	ck_assert(listener_has_ended(l));
+	listener_release(other);
+	ck_assert_int_eq(listener_listen_again(l), 0);
+	check_answers(l, &l->bound);
+	listener_release(l);
+}
+END_TEST
+
 START_TEST(the_end_of_a_listener_touches_no_connection)
 {
 	struct listener *l = open_one("127.0.0.1:0");
@@ -1139,6 +1271,8 @@ Suite *listener_suite(void)
 	tcase_add_test(t, a_star_fits_a_star_and_no_written_wildcard);
 	tcase_add_test(t, options_are_brought_up_to_date_while_it_listens);
 	tcase_add_test(t, the_mode_of_a_path_is_brought_up_to_date);
+	tcase_add_test(t, the_owner_of_a_path_is_brought_up_to_date);
+	tcase_add_loop_test(t, a_path_that_leads_elsewhere_is_left_alone, 0, rows(in_its_place));
 	tcase_add_loop_test(t, behind_a_shut_door_the_queue_only_shrinks, 0, rows(doors));
 	tcase_add_test(t, a_client_behind_a_shut_door_meets_the_successor);
 	tcase_add_test(t, a_door_can_be_shut_twice);
@@ -1146,6 +1280,8 @@ Suite *listener_suite(void)
 	tcase_add_test(t, behind_the_shut_door_of_an_abstract_name_the_queue_only_shrinks);
 	tcase_add_loop_test(t, the_end_is_for_all_and_frees_the_address, 0, rows(ended));
 	tcase_add_test(t, an_abstract_name_ends_for_all);
+	tcase_add_loop_test(t, what_was_shut_down_listens_again, 0, rows(ended_by_others));
+	tcase_add_test(t, what_cannot_listen_again_may_try_once_more);
 	tcase_add_test(t, the_end_of_a_listener_touches_no_connection);
 	suite_add_tcase(s, t);
 	return s;

@@ -31,6 +31,8 @@ static const struct {
 	  "main.conf:4: listen: 192.0.2.1 *port*\n" },
 	{ "several bad addresses", USER, "service \"a\" {\n\tbuiltin = echo\n\tlisten = { \"*:1\",\n\"80\",\n\"*:2\",\n\"@\",\n\":1\"\n}\n}\n",
 	  "main.conf:4: listen: *\nmain.conf:6: listen: *\nmain.conf:7: listen: *\n" },
+	{ "a path in no directory", USER, "service \"a\" {\n\tbuiltin = echo\n\tlisten = { \"/x\",\n\"/no/such/x\" }\n}\n",
+	  "main.conf:4: listen: the directory /no/such: No such file or directory\n" },
 	{ "an unknown service name", USER, "service \"a\" {\n\tbuiltin = echo\n\tlisten = { \"*:no-such-service\" }\n}\n",
 	  "main.conf:3: listen: *no-such-service*\n" },
 
@@ -97,7 +99,16 @@ static const struct {
 	  "service \"a\" {\n\tbuiltin = echo\n\tlisten = { \"*:1\", \"*:2\", \"*:3\" }\n\tworkers {\n\t\tmax = 2\n\t}\n}\n",
 	  "main.conf:5: workers.max: *2*3*\n" },
 	{ "the default of spares above the most workers", USER,
-	  "service \"a\" {\n\t" ECHO "\n\tworkers {\n\t\tmin-spare = 65\n\t}\n}\n", "main.conf:4: workers.min-spare: *65*64*\n*" },
+	  "service \"a\" {\n\t" ECHO "\n\tworkers {\n\t\tmin-spare = 65\n\t}\n}\n", "main.conf:4: workers.min-spare: *65*64*\n" },
+
+	{ "a first byte that may come as late as the end", USER, "service \"a\" {\n\t" ECHO "\n\ttime-limit = 2s\n\tfirst-byte-limit = 2000ms\n}\n",
+	  "main.conf:4: first-byte-limit: *2000 ms*time-limit*2000 ms*\n" },
+	{ "a first byte through a path", USER,
+	  "service \"a\" {\n\tbuiltin = echo\n\tlisten = { \"*:1\", \"/run/x\",\n\t\"@y\" }\n\tfirst-byte-limit = 1s\n}\n",
+	  "main.conf:5: first-byte-limit: */run/x*\nmain.conf:5: first-byte-limit: *@y*\n" },
+	{ "a first byte through a path, by default", USER,
+	  "defaults {\n\tfirst-byte-limit = 1s\n}\nservice \"a\" {\n\tbuiltin = echo\n\tlisten = { \"/run/x\" }\n}\n",
+	  "main.conf:2: first-byte-limit: */run/x*\n" },
 
 	{ "a refusal that is none", USER, "service \"a\" {\n\t" ECHO "\n\twhen-full = wait\n}\n", "main.conf:3: when-full: \"wait\"*queue, close, reset*\n" },
 	{ "a text that is not there", USER, "service \"a\" {\n\t" ECHO "\n\twhen-full = /no/such/file\n}\n",

@@ -52,6 +52,8 @@ static const struct {
 	{ "path, client with a path", "/run/x.sock", "/run/client", ALL, ID " " UNIX_UCSPI " REMOTE_ADDR=/run/client " COOKIE },
 	{ "path, client with an abstract name", "/run/x.sock", "@client", ALL,
 	  ID " " UNIX_UCSPI " REMOTE_ADDR=@client " COOKIE },
+	{ "path, with bytes that the log writes as \\xNN", "/run/a b\\\n\xc3\xa4", "@c d", ALL,
+	  ID " PROTO=UNIX UNIXREMOTEPID=812 UNIXREMOTEEUID=1000 UNIXREMOTEEGID=100 UNIXLOCALPATH=/run/a b\\\n\xc3\xa4 REMOTE_ADDR=@c d " COOKIE },
 	{ "abstract", "@server", "", UCSPI,
 	  ID " PROTO=UNIX UNIXREMOTEPID=812 UNIXREMOTEEUID=1000 UNIXREMOTEEGID=100 UNIXLOCALPATH=@server" },
 };

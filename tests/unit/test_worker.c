@@ -424,6 +424,57 @@ START_TEST(a_client_of_any_family_is_known)
 }
 END_TEST
 
+/* Also where the program does not want to know its own address. */
+START_TEST(a_record_tells_both_ends_if_asked)
+{
+	struct address own = { .length = sizeof(own.socket) };
+	pid_t pid = start(0, "flow=1", "sets=0");
+	struct flow expected;
+	struct record r;
+	int c;
+
+	await_state(0, WORKER_IDLE);
+	c = client();
+	r = await_record(RECORD_START);
+	ck_assert_int_eq(getsockname(c, &own.socket.any, &own.length), 0);
+	address_flow(&master.listener->bound, &own, &expected);
+	ck_assert_int_eq(expected.family, AF_INET);
+	ck_assert_mem_eq(&r.flow, &expected, sizeof(expected));
+	ck_assert_uint_eq(r.header, 0);
+	close(c);
+	await_record(RECORD_END);
+	retire(pid, 0);
+}
+END_TEST
+
+START_TEST(unless_it_is_asked_a_record_has_no_ends)
+{
+	pid_t pid = start_idle(0);
+	int c = client();
+
+	ck_assert_int_eq(await_record(RECORD_START).flow.family, 0);
+	close(c);
+	await_record(RECORD_END);
+	retire(pid, 0);
+}
+END_TEST
+
+/* What a master compares before it ends a connection. */
+START_TEST(a_slot_shows_since_when_and_which_connection)
+{
+	pid_t pid = start_idle(0);
+	int c = client();
+	struct record r = await_record(RECORD_START);
+
+	await_state(0, WORKER_BUSY);
+	ck_assert_uint_eq(atomic_load(&master.board.slot[0].since), r.at);
+	ck_assert_uint_eq(atomic_load(&master.board.slot[0].id), r.id);
+	close(c);
+	await_record(RECORD_END);
+	retire(pid, 0);
+}
+END_TEST
+
 START_TEST(a_full_record_pipe_drops_and_counts_and_delays_nobody)
 {
 	struct record filler = { 0 };
@@ -492,6 +543,47 @@ START_TEST(a_master_who_asks_for_no_wake_gets_none)
 	await_record(RECORD_START);
 	ck_assert(!is_readable(master.wake[0]));
 	close(c);
+	retire(pid, 0);
+}
+END_TEST
+
+/* A master that watches for limits in time looks by itself. */
+START_TEST(a_master_who_does_not_watch_is_woken_by_a_limited_worker)
+{
+	pid_t pid = start(0, "limited=1");
+	char byte;
+	int c;
+
+	await_state(0, WORKER_IDLE);
+	for (uint32_t watched = 0; watched < 2; watched++) {
+		atomic_store(&master.board.header->watched, watched);
+		c = client();
+		await_record(RECORD_START); /* written after the wake */
+		ck_assert_msg(read(master.wake[0], &byte, 1) == (watched ? -1 : 1), "watched: %u", watched);
+		check_echo(c, "hello");
+		close(c);
+		await_record(RECORD_END);
+		await_state(0, WORKER_IDLE);
+	}
+	retire(pid, 0);
+}
+END_TEST
+
+/* Somebody may wait for its place. */
+START_TEST(the_master_of_a_full_service_is_woken_when_one_is_idle_again)
+{
+	pid_t pid = start_idle(0); /* wake_below is 0 */
+	int c = client();
+	char byte;
+
+	await_record(RECORD_START);
+	atomic_store(&master.board.header->full, 1);
+	ck_assert(!is_readable(master.wake[0]));
+	close(c);
+	ck_assert_msg(comes(master.wake[0], POLLIN), "the master is not woken");
+	ck_assert_int_eq(read(master.wake[0], &byte, 1), 1);
+	ck_assert(board_state(&master.board, 0) == WORKER_IDLE);
+	await_record(RECORD_END);
 	retire(pid, 0);
 }
 END_TEST
@@ -612,6 +704,24 @@ START_TEST(no_client_is_lost_while_workers_retire)
 		retire(second, 1);
 		ck_assert_msg(queue_waiting(master.listener->fd) == 0, "round %d", i);
 	}
+}
+END_TEST
+
+/* The master ends its connection, but it was done just before it heard of that. No signal comes, and no client may. */
+START_TEST(a_busy_worker_that_is_to_end_takes_no_other_client)
+{
+	pid_t pid = start_idle(0);
+	int c = client(), other;
+
+	await_record(RECORD_START);
+	ck_assert(board_change(&master.board, 0, WORKER_BUSY, WORKER_RETIRING));
+	other = client();
+	check_echo(c, "still here");
+	close(c);
+	await_record(RECORD_END);
+	await_leave(pid, 0);
+	ck_assert_int_eq(queue_waiting(master.listener->fd), 1);
+	close(other);
 }
 END_TEST
 
@@ -1108,15 +1218,21 @@ Suite *worker_suite(void)
 	tcase_add_test(t, without_logging_there_are_no_records);
 	tcase_add_test(t, without_pipes_it_serves_all_the_same);
 	tcase_add_loop_test(t, a_client_of_any_family_is_known, 0, rows(families));
+	tcase_add_test(t, a_record_tells_both_ends_if_asked);
+	tcase_add_test(t, unless_it_is_asked_a_record_has_no_ends);
+	tcase_add_test(t, a_slot_shows_since_when_and_which_connection);
 	tcase_add_test(t, a_full_record_pipe_drops_and_counts_and_delays_nobody);
 	tcase_add_test(t, a_listener_that_does_not_block_is_waited_for);
 	tcase_add_test(t, the_master_is_woken_when_too_few_are_idle);
 	tcase_add_test(t, a_master_who_asks_for_no_wake_gets_none);
+	tcase_add_test(t, a_master_who_does_not_watch_is_woken_by_a_limited_worker);
+	tcase_add_test(t, the_master_of_a_full_service_is_woken_when_one_is_idle_again);
 	tcase_add_test(t, a_full_wake_pipe_delays_nobody);
 	tcase_add_test(t, an_idle_worker_leaves_when_it_is_asked_to);
 	tcase_add_test(t, a_worker_that_lost_the_swap_serves_and_leaves);
 	tcase_add_test(t, a_worker_that_lost_the_swap_may_become_a_program);
 	tcase_add_test(t, no_client_is_lost_while_workers_retire);
+	tcase_add_test(t, a_busy_worker_that_is_to_end_takes_no_other_client);
 	tcase_add_test(t, a_worker_of_an_old_generation_leaves_after_its_connection);
 	tcase_add_test(t, a_worker_that_is_born_too_late_leaves_at_once);
 	tcase_add_test(t, a_worker_leaves_when_it_has_served_its_share);
