@@ -507,6 +507,7 @@ START_TEST(the_master_of_a_full_service_is_woken_when_one_is_idle_again)
 	atomic_store(&master.board.header->full, 1);
 	ck_assert(!is_readable(master.wake[0]));
 	close(c);
+	ck_assert(comes(master.wake[0], POLLIN));
 	ck_assert_int_eq(read(master.wake[0], &byte, 1), 1);
 	ck_assert(board_state(&master.board, 0) == WORKER_IDLE);
 	await_record(RECORD_END);
