@@ -425,7 +425,21 @@ static void ignore_handshakes(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
+/* There is nothing to take away where nothing could be put. */
+static int hear_handshakes(int fd)
+{
+	int unused = 0;
+
+	return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)) == 0 || errno == ENOENT ? 0 : -1;
+}
+
 #else
+
+static int hear_handshakes(int fd)
+{
+	(void)fd;
+	return 0;
+}
 
 static void ignore_handshakes(int fd)
 {
@@ -452,6 +466,11 @@ void listener_shut_door(struct listener *l)
 		refuse_connects(l->fd);
 	else
 		ignore_handshakes(l->fd);
+}
+
+int listener_open_door(const struct listener *l)
+{
+	return hear_handshakes(l->fd);
 }
 
 bool listener_is_empty(const struct listener *l)

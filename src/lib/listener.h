@@ -64,6 +64,9 @@ void listener_release(struct listener *l);
  */
 void listener_shut_door(struct listener *l);
 
+/* For TCP only, the opposite: whoever comes is heard again. -1 with errno. */
+int listener_open_door(const struct listener *l);
+
 /* Is nobody waiting in the queue? */
 bool listener_is_empty(const struct listener *l);
 

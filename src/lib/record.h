@@ -48,11 +48,9 @@ struct record {
 	uint8_t spare;
 	uint32_t slot;
 	int32_t pid;
-	union {
-		uint32_t error;  /* errno of RECORD_TROUBLE */
-		uint32_t rule;   /* of the access list, of REFUSED_DENIED */
-		uint32_t waited; /* ms in the kernel's queue, of RECORD_START */
-	};
+	uint32_t error;  /* errno of RECORD_TROUBLE */
+	uint32_t rule;   /* of the access list, of REFUSED_DENIED */
+	uint32_t waited; /* ms in the kernel's queue, of RECORD_START */
 	uint64_t id;    /* the connection's */
 	uint64_t at;    /* milliseconds of the monotonic clock */
 	struct address peer;

@@ -60,15 +60,14 @@ static void send_record(const struct worker *w, const struct record *r)
 		atomic_fetch_add(&w->board.header->dropped, 1);
 }
 
-/* detail: the record's error, rule or waited. */
-static void tell(const struct worker *w, enum record_kind kind, uint32_t detail)
+static void tell(const struct worker *w, enum record_kind kind, uint32_t error)
 {
 	struct record r;
 
 	if (w->record < 0)
 		return;
 	describe(&r, w, kind);
-	r.error = detail;
+	r.error = error;
 	send_record(w, &r);
 }
 

@@ -24,6 +24,7 @@ struct place {
 	size_t index;
 	struct listener *listener; /* held; NULL while there is none */
 	struct pool *from;         /* the pool that it is carried over from */
+	bool back;                 /* which was draining already */
 	bool wait;                 /* to be waited for, because of */
 	int error;
 };
@@ -90,27 +91,34 @@ static bool is_claimed(const struct reload *r, const struct pool *p)
 	return false;
 }
 
+/* A path and a name cannot be taken back once their door was shut. */
+static bool may_serve(const struct pool *p, enum pool_state state)
+{
+	return p->state == state && (state == POOL_OPEN || address_family(&p->listener->bound) != AF_UNIX);
+}
+
 /* Port 0 is any port, and its owner is known by the service's name alone. */
 static bool can_carry(const struct place *at, const struct pool *p)
 {
 	const struct endpoint *e = endpoint_of(at);
 	bool any_port = address_family(&e->address) != AF_UNIX && address_port(&e->address) == 0;
 
-	if (p->state != POOL_OPEN || !listener_fits(p->listener, e, &at->config->socket))
+	if (!listener_fits(p->listener, e, &at->config->socket))
 		return false;
 	return !any_port || strcmp(p->config->name, at->config->name) == 0;
 }
 
-static void carry_over(struct reload *r, struct place *at)
+static void carry_over(struct reload *r, struct place *at, enum pool_state state)
 {
 	struct service *s;
 	struct pool *p;
 
 	TAILQ_FOREACH(s, &r->master->server.services, next)
 		TAILQ_FOREACH(p, &s->pools, next)
-			if (!at->listener && can_carry(at, p) && !is_claimed(r, p)) {
+			if (!at->listener && may_serve(p, state) && can_carry(at, p) && !is_claimed(r, p)) {
 				at->listener = listener_hold(p->listener);
 				at->from = p;
+				at->back = state == POOL_DRAINING;
 			}
 }
 
@@ -121,7 +129,7 @@ static bool is_in_the_way(const struct reload *r, const struct pool *p, const st
 	int v6only = at->config->socket.v6only;
 	bool dual = v6only == UNSET ? e->dual : !v6only;
 
-	return p->state == POOL_OPEN && !is_claimed(r, p) &&
+	return p->state != POOL_CLOSED && !is_claimed(r, p) &&
 	       address_conflicts(&e->address, dual, &p->listener->bound, p->listener->dual);
 }
 
@@ -141,6 +149,15 @@ static int share_ports(const struct reload *r, const struct place *at, bool shar
 	return n;
 }
 
+/* A name that one of our own listeners has until it is drained; no port, and no path, is kept from others so long. */
+static bool comes_free(const struct place *at, bool shared)
+{
+	const struct endpoint *e = endpoint_of(at);
+
+	return shared && at->error == EADDRINUSE && address_family(&e->address) == AF_UNIX &&
+	       e->address.socket.path.sun_path[0] == '\0';
+}
+
 static int open_place(const struct reload *r, struct place *at)
 {
 	bool share = share_ports(r, at, true) > 0;
@@ -150,6 +167,8 @@ static int open_place(const struct reload *r, struct place *at)
 	at->error = errno;
 	if (share)
 		share_ports(r, at, false);
+	if (!at->listener && comes_free(at, share))
+		at->wait = true;
 	if (at->listener || at->wait)
 		return 0;
 	log_error("%s", why);
@@ -162,7 +181,9 @@ static int open_places(struct reload *r)
 	int result = 0;
 
 	for (size_t i = 0; i < r->count; i++)
-		carry_over(r, &r->places[i]);
+		carry_over(r, &r->places[i], POOL_OPEN);
+	for (size_t i = 0; i < r->count; i++)
+		carry_over(r, &r->places[i], POOL_DRAINING);
 	for (size_t i = 0; i < r->count; i++) {
 		struct place *at = &r->places[i];
 
@@ -218,13 +239,21 @@ static bool keeps_its_pools(const struct reload *r, const struct service *s, con
 			return false;
 	}
 	for (size_t i = 0; i < r->count; i++)
-		if (r->places[i].config == c && !r->places[i].from && !r->places[i].wait)
+		if (r->places[i].config == c && ((!r->places[i].from && !r->places[i].wait) || r->places[i].back))
 			return false;
 		else if (r->places[i].config == c && r->places[i].wait)
 			surplus++;
 	STAILQ_FOREACH(a, &s->missing, next)
 		surplus--;
 	return surplus == 0;
+}
+
+/* A listener that was to go and is wanted again; its pool ends without it. */
+static void take_back(const struct place *at)
+{
+	if (listener_open_door(at->listener) < 0)
+		log_error("service %s: cannot open %s again: %s", at->config->name, at->listener->text, strerror(errno));
+	pool_close(at->from);
 }
 
 /*
@@ -258,7 +287,7 @@ static void fill_service(struct reload *r, struct service *s)
 			service_await_address(s, at->index, at->error);
 		else if (service_open_pool(s, at->listener, at->index) < 0)
 			log_error("service %s: cannot make a pool for %s: %s", s->config->name, at->listener->text, strerror(errno));
-		else if (!at->from)
+		else if (!at->from || at->back)
 			log_notice("%s: listening on %s, backlog %d", s->config->name, at->listener->text, at->listener->backlog);
 	}
 }
@@ -358,6 +387,9 @@ static void commit(struct reload *r)
 	struct tally t = { 0 };
 	struct service *s;
 
+	for (size_t i = 0; i < r->count; i++)
+		if (r->places[i].back)
+			take_back(&r->places[i]);
 	remove_services(r, &t);
 	for (size_t i = 0; i < r->configuration->count; i++)
 		bring_service(r, i, &t);

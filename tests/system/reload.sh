@@ -5,7 +5,7 @@
 
 hold() { # PORT N NAME
 	mkfifo "$T/hold.$3"
-	"$programs/client" hold "$1" "$2" <"$T/hold.$3" >"$T/held.$3" 2>&1 &
+	"$programs/client" hold "$1" "$2" <"$T/hold.$3" >"$T/held.$3" 2>&1 7>&- 8>&- 9>&- &
 	eval "holder_$3=\$!"
 	started="$started $!"
 	exec 9>"$T/hold.$3"
@@ -137,6 +137,42 @@ ok "its port is closed" until_true eval '! "$programs/client" talk '"$p"' </dev/
 sed -i 's/enabled = no/enabled = yes/' "$T/preforkd.conf"
 ok "and on again" reload
 ok "it serves" eval '[ "$(echo z | "$programs/client" talk '"$p"')" = z ]'
+ok "preforkd stops with status 0" stop
+
+# Services that come back while their listeners still drain.
+config <<END
+service "back"  { listen = { "127.0.0.1:0" }  exec = { "cat" }  workers { max = 2 } }
+service "other" { listen = { "127.0.0.1:0" }  exec = { "cat" }  workers { max = 2 }  keepalive = yes }
+service "name"  { listen = { "@preforkd-reload-$$" }  exec = { "cat" }  workers { max = 2 } }
+service "stays" { listen = { "127.0.0.1:0" }  exec = { "cat" } }
+END
+ok "preforkd starts" start
+for s in back other; do eval "$s=\$(port $s)"; sed -i "/\"$s\"/s/127.0.0.1:0/127.0.0.1:$(port $s)/" "$T/preforkd.conf"; done
+cp "$T/preforkd.conf" "$T/whole.conf"
+hold "$back" 3 back
+exec 7>&9
+hold "$other" 3 other
+exec 8>&9
+hold "@preforkd-reload-$$" 3 name
+ok "each serves two and lets one wait" await_count 3 '(back|other|name): full'
+sed -i '/back\|other\|name/d' "$T/preforkd.conf"
+ok "they are removed" reload
+sed 's/keepalive = yes//' "$T/whole.conf" >"$T/preforkd.conf"
+ok "and put back" reload
+ok "which is done" lines 2 'reload: done'
+quickly() { [ "$(echo "$2" | "$programs/client" talk "$1" 7>&- 8>&- 9>&-)" = "$2" ]; }
+ok "a new client is served while the old listener's waits" quickly "$back" one
+ok "also on a new listener beside the old one" quickly "$other" two
+ok "a name is free when its last listener is drained" await 'name: waits for the address @preforkd-reload-.*: Address already in use'
+exec 7>&-
+exec 8>&-
+wait $holder_back
+ok "those of the one are served" test $? -eq 0
+wait $holder_other
+ok "those of the other, too" test $? -eq 0
+ok "and those of the name" release name
+ok "which is open then" await_count 2 'name: listening on @'
+ok "and serves" quickly "@preforkd-reload-$$" three
 ok "preforkd stops with status 0" stop
 
 # A path that somebody else has changed, who may write to its directory.

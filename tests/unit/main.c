@@ -17,6 +17,7 @@ int main(void)
 	srunner_add_suite(runner, address_suite());
 	srunner_add_suite(runner, birth_suite());
 	srunner_add_suite(runner, board_suite());
+	srunner_add_suite(runner, bucket_suite());
 	srunner_add_suite(runner, builtin_suite());
 	srunner_add_suite(runner, complaints_suite());
 	srunner_add_suite(runner, configuration_suite());
@@ -44,6 +45,8 @@ int main(void)
 	srunner_add_suite(runner, service_config_suite());
 	srunner_add_suite(runner, socket_options_suite());
 	srunner_add_suite(runner, source_suite());
+	srunner_add_suite(runner, sources_suite());
+	srunner_add_suite(runner, sources_model_suite());
 	srunner_add_suite(runner, step_suite());
 	srunner_add_suite(runner, value_suite());
 	srunner_add_suite(runner, variables_suite());

@@ -1016,6 +1016,18 @@ START_TEST(a_door_can_be_shut_twice)
 }
 END_TEST
 
+START_TEST(a_door_can_be_opened_again)
+{
+	struct listener *l = open_one("127.0.0.1:0");
+
+	ck_assert_int_eq(listener_open_door(l), 0);
+	listener_shut_door(l);
+	ck_assert_int_eq(listener_open_door(l), 0);
+	check_answers(l, &l->bound);
+	listener_release(l);
+}
+END_TEST
+
 START_TEST(a_path_whose_door_is_shut_is_gone)
 {
 	struct listener *l = open_one("/path"), *successor;
@@ -1276,6 +1288,7 @@ Suite *listener_suite(void)
 	tcase_add_loop_test(t, behind_a_shut_door_the_queue_only_shrinks, 0, rows(doors));
 	tcase_add_test(t, a_client_behind_a_shut_door_meets_the_successor);
 	tcase_add_test(t, a_door_can_be_shut_twice);
+	tcase_add_test(t, a_door_can_be_opened_again);
 	tcase_add_test(t, a_path_whose_door_is_shut_is_gone);
 	tcase_add_test(t, behind_the_shut_door_of_an_abstract_name_the_queue_only_shrinks);
 	tcase_add_loop_test(t, the_end_is_for_all_and_frees_the_address, 0, rows(ended));
