@@ -4,6 +4,7 @@
  *
  * bare [-u UID:GID] echo WORKERS     so many processes, each: accept, read, write, close
  * bare [-u UID:GID] exec PROGRAM...  one process: accept, vfork, exec
+ * bare [-u UID:GID] fork WORKERS     one process keeps so many others, each: accept, write a line, exit
  * bare port                          a port that is free, for those who cannot ask for one
  *
  * The first line of output is the port.
@@ -36,7 +37,7 @@ static _Noreturn void die(const char *what)
 
 static _Noreturn void usage(void)
 {
-	fputs("usage: bare [-u UID:GID] echo WORKERS | exec PROGRAM [ARG...] | port\n", stderr);
+	fputs("usage: bare [-u UID:GID] echo|fork WORKERS | exec PROGRAM [ARG...] | port\n", stderr);
 	exit(EXIT_USAGE);
 }
 
@@ -128,6 +129,31 @@ static _Noreturn void execute(int listener, char *program[])
 	}
 }
 
+static _Noreturn void serve_one(int listener)
+{
+	static const char line[] = "hello\n";
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	_exit(fd >= 0 && write(fd, line, sizeof(line) - 1) > 0 ? 0 : EXIT_TROUBLE);
+}
+
+static _Noreturn void keep_forking(int listener, int workers)
+{
+	for (;; workers++) {
+		while (workers-- > 0)
+			switch (fork()) {
+			case 0:
+				serve_one(listener);
+			case -1:
+				die("fork");
+			default:
+				break;
+			}
+		workers = 0;
+		waitpid(-1, NULL, 0);
+	}
+}
+
 int main(int argc, char *argv[])
 {
 	int listener = bind_somewhere(), option, workers;
@@ -149,7 +175,11 @@ int main(int argc, char *argv[])
 	if (strcmp(argv[0], "exec") == 0)
 		execute(listener, argv + 1);
 	workers = atoi(argv[1]);
-	if (strcmp(argv[0], "echo") != 0 || workers < 1)
+	if (workers < 1)
 		usage();
-	echo(listener, workers);
+	if (strcmp(argv[0], "echo") == 0)
+		echo(listener, workers);
+	if (strcmp(argv[0], "fork") != 0)
+		usage();
+	keep_forking(listener, workers);
 }

@@ -84,6 +84,15 @@ every_question() {
 	END
 }
 
+# image_service NAME KEYS: $program launched by a fork server.
+image_service() {
+	list=
+	for word in "$program" $arguments; do
+		list="$list${list:+, }\"$word\""
+	done
+	echo "service \"$1\" { listen = { \"127.0.0.1:0\" } exec = { $list } workers { min-spare = 16 max-spare = 32 max = 256 } $2 }"
+}
+
 hello_service() {
 	echo "service \"hello\" { listen = { \"127.0.0.1:0\" } exec = { \"$dir/hello\" } workers { max = 256 } }"
 }
@@ -96,15 +105,17 @@ start_bare() {
 	await_port "$bare"
 }
 
+# The peers run $program, and $arguments.
 start_tcpserver() {
-	start tcpserver "$tcpserver" -1 -HRl0 -c 256 -b 4096 ${root:+-u "$uid" -g "$gid"} 127.0.0.1 0 "$dir/hello"
+	# shellcheck disable=SC2086 # several words
+	start tcpserver "$tcpserver" -1 -HRl0 -c 256 -b 4096 ${root:+-u "$uid" -g "$gid"} 127.0.0.1 0 "$program" $arguments
 	await_port tcpserver
 }
 
 # Its habit is to shut a service for ten minutes after 256 connections in one.
 start_inetd() {
 	"$dir/bare" port >"$dir/inetd.port"
-	echo "127.0.0.1:$(cat "$dir/inetd.port") stream tcp4 nowait.100000000 $user $dir/hello hello" >"$dir/inetd.conf"
+	echo "127.0.0.1:$(cat "$dir/inetd.port") stream tcp4 nowait.100000000 $user $program ${program##*/} $arguments" >"$dir/inetd.conf"
 	start inetd "$inetd" -i -q 4096 -R 100000000 "$dir/inetd.conf"
 }
 
@@ -124,7 +135,8 @@ start_xinetd() {
 			user = $user
 			bind = 127.0.0.1
 			port = $(cat "$dir/xinetd.port")
-			server = $dir/hello
+			server = $program
+			${arguments:+server_args = $arguments}
 		}
 	END
 	start xinetd "$xinetd" -dontfork -f "$dir/xinetd.conf" -pidfile "$dir/xinetd.id" -filelog "$dir/xinetd.log"

@@ -92,6 +92,7 @@ load_all() {
 	options="-c $2"
 	case $1 in
 	a | e) options="$options -s hello -e" ;;
+	g* | h*) options="$options -s hello" ;;
 	esac
 	# shellcheck disable=SC2086 # both are words
 	for contender in $(rotated "$3" $contenders); do
@@ -151,6 +152,8 @@ case_e() {
 }
 
 start_all_exec() {
+	program=$dir/hello
+	arguments=
 	services=$(hello_service)
 	start_preforkd preforkd none "$services"
 	start_preforkd preforkd_log both "$services"
@@ -173,6 +176,57 @@ case_b() {
 	done
 	printf '\nbare: one process: accept, vfork, exec. Aim: 1.00 of the best peer.\n'
 	stop_all
+}
+
+# run_image CASE TITLE STOP-AT [SAYS]: $program behind the fork server, behind exec, and behind the peers.
+run_image() {
+	PREFORK_LIBRARY=$dir/preload.so
+	export PREFORK_LIBRARY
+	start_preforkd image none "$(image_service program "launch = forkserver stop-at = $3")"
+	start_preforkd exec none "$(image_service program "")"
+	await_service image program
+	await_service exec program
+	for peer in $peers; do
+		"start_$peer"
+	done
+	contenders="image exec $peers"
+	retry 100 grep -q 'the image is ready' "$dir/image.log" || failed "$1: there is no image: $(tail -n 1 "$dir/image.log")"
+	if [ "$1" = f ]; then
+		start_bare forks fork 16
+		contenders="$contenders forks"
+	fi
+	# shellcheck disable=SC2086 # the last word may be none
+	keep_who_answers ${4:+-s "$4"}
+	for clients in 1 16; do
+		in_rounds "$rounds" load_all "$1$clients" "$clients"
+		printf '\n%s. %s, clients: %s (medians of %s rounds of %s s)\n\n' "$1" "$2" "$clients" "$rounds" "$seconds"
+		print_rates "$1$clients" "$contenders" -v base=exec -v base_name=exec -v peers="$peers" \
+			-v titles="image=preforkd, forkserver;exec=preforkd, exec;forks=bare fork loop;inetd=openbsd-inetd"
+	done
+	stop_all
+}
+
+case_f() {
+	program=$dir/hello
+	arguments=
+	run_image f "A small C program, linked dynamically" main
+	printf '\nforks: one process keeps 16 others, each: accept, write, exit. Aim: 3.0 of the best peer, 0.9 of forks.\n'
+}
+
+case_g() {
+	program=$(command -v perl) || return 0
+	cp "$here/answer.pl" "$dir"
+	arguments=$dir/answer.pl
+	run_image g "A Perl script with POSIX and Socket" first-io hello
+	printf '\nAim: 14 times the best peer, the first byte 50 times sooner.\n'
+}
+
+case_h() {
+	program=$(PATH=/usr/bin:/bin command -v python3) || return 0
+	cp "$here/answer.py" "$dir"
+	arguments=$dir/answer.py
+	run_image h "A Python script with json and urllib" first-io hello
+	printf '\nAim: 4 times the best peer, the first byte 50 times sooner.\n'
 }
 
 # What neither the contenders nor the load generator used, while there was load.
