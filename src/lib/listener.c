@@ -83,12 +83,25 @@ static bool is_live(const struct address *a)
 	return !refused;
 }
 
+/* A pause before an address in use is tried once more; false when there were enough. */
+static bool is_patient(unsigned how, int *waited)
+{
+	struct timespec pause = { .tv_nsec = BIND_PAUSE * 1000000L };
+
+	if (!(how & OPEN_PATIENTLY) || *waited >= BIND_PATIENCE)
+		return false;
+	nanosleep(&pause, NULL);
+	*waited += BIND_PAUSE;
+	return true;
+}
+
 /* Removes a socket file that no server holds any more. Nothing else is ever removed. */
-static int remove_stale(const struct listener *l, struct complaint *why)
+static int remove_stale(const struct listener *l, unsigned how, struct complaint *why)
 {
 	const struct address *a = &l->asked.address;
 	const char *path = a->socket.path.sun_path;
 	struct stat st;
+	int waited = 0;
 
 	if (lstat(path, &st) < 0)
 		return 0; /* bind will say what is wrong with the path */
@@ -97,8 +110,9 @@ static int remove_stale(const struct listener *l, struct complaint *why)
 		return complain(why, "cannot bind %s: there is a file of that name that is no socket; remove it or choose another path",
 		                path);
 	}
-	if (is_live(a))
-		return complain_address(why, "bind", l, EADDRINUSE);
+	while (is_live(a))
+		if (!is_patient(how, &waited))
+			return complain_address(why, "bind", l, EADDRINUSE);
 	if (unlink(path) < 0)
 		return complain(why, "cannot remove the stale socket %s: %s", path, strerror(errno));
 	return 0;
@@ -162,12 +176,12 @@ static int own_file(struct listener *l, const struct socket_options *o, struct c
 	return result;
 }
 
-static int bind_path(struct listener *l, const struct socket_options *o, struct complaint *why)
+static int bind_path(struct listener *l, const struct socket_options *o, unsigned how, struct complaint *why)
 {
 	mode_t before;
 	int result;
 
-	if (remove_stale(l, why) < 0)
+	if (remove_stale(l, how, why) < 0)
 		return -1;
 	before = umask(0777); /* nobody may connect before owner and mode are right */
 	result = fchmod(l->fd, 0); /* nor where the directory has rules that replace the umask */
@@ -179,22 +193,18 @@ static int bind_path(struct listener *l, const struct socket_options *o, struct 
 
 static int bind_patiently(const struct listener *l, unsigned how)
 {
-	struct timespec pause = { .tv_nsec = BIND_PAUSE * 1000000L };
+	int waited = 0;
 
-	for (int left = how & OPEN_PATIENTLY ? BIND_PATIENCE : 0;; left -= BIND_PAUSE) {
-		if (bind(l->fd, &l->asked.address.socket.any, l->asked.address.length) == 0)
-			return 0;
-		if (errno != EADDRINUSE || left <= 0)
+	while (bind(l->fd, &l->asked.address.socket.any, l->asked.address.length) < 0)
+		if (errno != EADDRINUSE || !is_patient(how, &waited))
 			return -1;
-		nanosleep(&pause, NULL);
-		errno = EADDRINUSE;
-	}
+	return 0;
 }
 
 static int bind_it(struct listener *l, const struct socket_options *o, unsigned how, struct complaint *why)
 {
 	if (is_path(&l->asked.address))
-		return bind_path(l, o, why);
+		return bind_path(l, o, how, why);
 	return bind_patiently(l, how) == 0 ? 0 : complain_address(why, "bind", l, errno);
 }
 
@@ -281,10 +291,6 @@ static int open_all(struct listener *l, const struct socket_options *o, unsigned
 		if (construct(l, o, how, why) < 0 || bind_it(l, o, how, why) < 0)
 			return -1;
 	}
-	if (listen_with(l, o->backlog) < 0)
-		return complain_address(why, "listen on", l, errno);
-	if (how & OPEN_SHARING)
-		listener_share(l, o->reuse_port == true);
 	read_back(l);
 	return 0;
 }
@@ -310,6 +316,22 @@ static int remember(struct listener *l, const struct socket_options *o)
 	return 0;
 }
 
+static int start(struct listener *l, unsigned how, struct complaint *why)
+{
+	int result = listen_with(l, l->options.backlog), error = errno;
+
+	if (how & OPEN_SHARING)
+		listener_share(l, false);
+	return result < 0 ? complain_address(why, "listen on", l, error) : 0;
+}
+
+int listener_start(struct listener *l, unsigned how, char *text, size_t size)
+{
+	struct complaint why = { text, size };
+
+	return start(l, how, &why);
+}
+
 struct listener *listener_open(const struct endpoint *e, const struct socket_options *o, unsigned how, char *text, size_t size)
 {
 	struct complaint why = { text, size };
@@ -324,7 +346,7 @@ struct listener *listener_open(const struct endpoint *e, const struct socket_opt
 	l->holders = 1;
 	l->asked = *e;
 	l->dual = wants_dual(e, o);
-	if (open_all(l, o, how, &why) == 0 && remember(l, o) == 0) {
+	if (open_all(l, o, how, &why) == 0 && remember(l, o) == 0 && (how & OPEN_SILENTLY || start(l, how, &why) == 0)) {
 		l->asked = *e;
 		return l;
 	}

@@ -20,6 +20,10 @@
 
 #define BURIAL_EVERY 0.01 /* s */
 
+/* Handshakes that had begun when the door was shut may take so long; where they cannot be counted they get less. */
+#define HANDSHAKES_LIMIT 5000 /* ms */
+#define HANDSHAKES_UNSEEN 1000
+
 static int make_board(struct pool *p, uint32_t slots)
 {
 	p->board_fd = shared_make("preforkd board", board_size(slots), &p->memory);
@@ -453,6 +457,7 @@ void pool_drain(struct pool *p)
 		return;
 	p->state = POOL_DRAINING;
 	p->times_empty = 0;
+	p->shut = server_now();
 	listener_shut_door(p->listener);
 }
 
@@ -464,12 +469,24 @@ void pool_end_listener(struct pool *p)
 	pool_close(p);
 }
 
-/* Twice, some time apart: the last handshake may be under way when the queue looks empty for the first time. */
-void pool_check_drained(struct pool *p)
+/* A client whose handshake is under way would be reset as well as one in the queue. */
+static bool is_anybody_coming(const struct pool *p, struct handshakes *h)
+{
+	int64_t since = server_now() - p->shut;
+	int coming;
+
+	if (address_family(&p->listener->bound) == AF_UNIX || since >= HANDSHAKES_LIMIT)
+		return false;
+	coming = handshakes_with(h, &p->listener->bound);
+	return coming < 0 ? since < HANDSHAKES_UNSEEN : coming > 0;
+}
+
+/* Twice, some time apart: between the end of a handshake and the queue there is a moment. */
+void pool_check_drained(struct pool *p, struct handshakes *h)
 {
 	if (p->state != POOL_DRAINING)
 		return;
-	p->times_empty = listener_is_empty(p->listener) ? p->times_empty + 1 : 0;
+	p->times_empty = listener_is_empty(p->listener) && !is_anybody_coming(p, h) ? p->times_empty + 1 : 0;
 	if (p->times_empty >= 2)
 		pool_end_listener(p);
 }

@@ -12,6 +12,7 @@
 #include "ledger.h"
 #include "deadline.h"
 #include "keep.h"
+#include "handshakes.h"
 #include "listener.h"
 #include "log.h"
 #include "plan.h"
@@ -93,6 +94,7 @@ struct pool {
 	unsigned need;             /* likewise; see look.c */
 	struct plan_memory remembered;
 	bool full;       /* as the board says, unless a worker wrote there */
+	int64_t shut;    /* ms, since when it drains */
 	int times_empty; /* while draining */
 	bool relieved;   /* its successor on the same listener comes as soon as that has its image */
 
@@ -150,8 +152,8 @@ void pool_drain(struct pool *p);
 /* Idle workers retire and new ones take their place; for what a worker has from its birth. */
 void pool_renew(struct pool *p);
 
-/* Looks whether a draining pool has run empty; ends the listener if so. */
-void pool_check_drained(struct pool *p);
+/* Looks whether a draining pool has run empty; ends the listener if so. The handshakes are those of one look at all pools. */
+void pool_check_drained(struct pool *p, struct handshakes *h);
 
 /* The listener ends now, whatever waits. */
 void pool_end_listener(struct pool *p);

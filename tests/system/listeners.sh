@@ -86,7 +86,10 @@ config <<END
 service "path" { listen = { "$T/stale" }  exec = { "cat" } }
 END
 ok "preforkd starts" start
+spare path
+idle=$(workers)
 stop KILL
+ok "its workers do not outlive it" eval 'for pid in $idle; do gone "$pid" || exit 1; done'
 ok "a killed master leaves its path behind" test -S "$T/stale"
 ok "a stale path is replaced" start
 ok "and serves" talk_to "$T/stale"

@@ -20,6 +20,7 @@ Suite *deadline_suite(void);
 Suite *document_suite(void);
 Suite *environment_suite(void);
 Suite *gate_suite(void);
+Suite *handshakes_suite(void);
 Suite *hint_suite(void);
 Suite *holder_suite(void);
 Suite *hours_suite(void);

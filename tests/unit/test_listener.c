@@ -313,7 +313,7 @@ static int64_t milliseconds(void)
 START_TEST(a_patient_one_tries_for_a_while)
 {
 	struct socket_options o = options();
-	struct listener *l = open_with("127.0.0.1:0", &o);
+	struct listener *l = open_with(taken[_i], &o);
 	struct endpoint e = { .address = l->bound };
 	int64_t begun = milliseconds();
 	char why[1024] = "";
@@ -385,6 +385,46 @@ START_TEST(two_listeners_share_a_port_only_if_both_want_to)
 	listener_release(old);
 	check_answers(new, &a);
 	listener_release(new);
+}
+END_TEST
+
+static const char *const silent[] = { "127.0.0.1:0", "/path", "@name" };
+
+START_TEST(nobody_can_connect_to_a_silent_one_before_it_is_started)
+{
+	struct socket_options o = options();
+	struct endpoint e = endpoint_of(silent[_i]);
+	char why[1024] = "";
+	struct listener *l;
+
+	o.backlog = 7;
+	l = try_open_how(&e, &o, OPEN_SILENTLY, why);
+	ck_assert_msg(l, "%s", why);
+	check_refuses(&l->bound);
+	ck_assert_msg(listener_start(l, 0, why, sizeof(why)) == 0, "%s", why);
+	ck_assert_int_eq(l->backlog, 7);
+	check_answers(l, &l->bound);
+	listener_release(l);
+}
+END_TEST
+
+/* Both were bound while nobody listened. */
+START_TEST(a_silent_one_may_find_that_another_was_faster)
+{
+	struct socket_options o = options();
+	struct endpoint e = given_endpoint("127.0.0.1:0");
+	char why[1024] = "", text[64];
+	struct listener *first = try_open_how(&e, &o, OPEN_SILENTLY, why), *second;
+
+	ck_assert_msg(first, "%s", why);
+	snprintf(text, sizeof(text), "127.0.0.1:%u", address_port(&first->bound));
+	second = open_one(text);
+	ck_assert_int_eq(listener_start(first, 0, why, sizeof(why)), -1);
+	ck_assert_int_eq(errno, EADDRINUSE);
+	ck_assert_msg(strstr(why, "cannot listen on 127.0.0.1:"), "%s", why);
+	listener_release(first);
+	check_answers(second, &second->bound);
+	listener_release(second);
 }
 END_TEST
 
@@ -1259,10 +1299,12 @@ Suite *listener_suite(void)
 	tcase_add_loop_test(t, the_effective_backlog_is_read_back, 0, rows(backlogs));
 	tcase_add_loop_test(t, a_taken_address_names_who_has_it, 0, rows(taken));
 	tcase_add_test(t, a_star_is_told_who_has_its_ipv4_half);
-	tcase_add_test(t, a_patient_one_tries_for_a_while);
+	tcase_add_loop_test(t, a_patient_one_tries_for_a_while, 0, rows(taken));
 	tcase_add_test(t, an_address_of_another_machine_is_refused);
 	tcase_add_test(t, an_address_of_another_machine_is_bound_all_the_same_if_asked);
 	tcase_add_loop_test(t, two_listeners_share_a_port_only_if_both_want_to, 0, rows(shared));
+	tcase_add_loop_test(t, nobody_can_connect_to_a_silent_one_before_it_is_started, 0, rows(silent));
+	tcase_add_test(t, a_silent_one_may_find_that_another_was_faster);
 	tcase_add_test(t, what_was_shared_is_shared_no_longer);
 	tcase_add_test(t, a_port_that_is_always_shared_stays_so);
 	tcase_add_test(t, an_option_that_cannot_be_set_is_named);
