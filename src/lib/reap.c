@@ -141,16 +141,20 @@ static void conclude(struct pool_worker *w, int status)
 		service_failed(w->pool->service, w);
 	} else if (state == WORKER_BUSY) {
 		finished(w, status);
+		launching_went_well(w);
 	} else if (!(state == WORKER_RETIRING && (gone_well || w->signalled))) {
 		died_before_accept(w, state, status);
 	}
 }
 
-/* In a forced stop, what a program left in its process group ends with it. The group is signalled while its leader is unreaped. */
-static void end_group(const struct server *s, pid_t pid)
+/*
+ * In a forced stop, what a program left in its process group ends with it, and so does always what it left before it had a connection.
+ * The group is signalled while its leader is unreaped.
+ */
+static void end_group(const struct server *s, const struct pool_worker *w)
 {
-	if (s->phase >= SERVER_TERMS)
-		kill(-pid, SIGKILL);
+	if (s->phase >= SERVER_TERMS || launching_owns_group(w))
+		kill(-w->pid, SIGKILL);
 }
 
 /* Calls act for every pool that makes workers by a template. */
@@ -186,7 +190,7 @@ static void reap_one(struct server *s, pid_t pid)
 	int status;
 
 	if (w)
-		end_group(s, pid);
+		end_group(s, w);
 	if (waitpid(pid, &status, WNOHANG) != pid)
 		return;
 	if (!w) {
