@@ -18,7 +18,7 @@
 
 #define REPORT_WITHIN 10.0 /* s, for a program to come to its stop */
 #define DOUBT 1.0          /* s, for a worker that was ordered to announce itself, where somebody died whom nobody knows */
-#define NEWS_AT_ONCE 256   /* messages of one image before others get their turn */
+#define NEWS_AT_ONCE 1024  /* messages of one image before others get their turn; more than its socket holds */
 #define FAILURES_MAX 3     /* of templates in a row; then it is given up */
 #define PAUSE_FIRST 0.1    /* s, before the next template is tried */
 
