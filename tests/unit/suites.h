@@ -37,6 +37,7 @@ Suite *service_config_suite(void);
 Suite *socket_options_suite(void);
 Suite *source_suite(void);
 Suite *step_suite(void);
+Suite *touch_suite(void);
 Suite *value_suite(void);
 Suite *variables_suite(void);
 Suite *worker_suite(void);
