@@ -9,6 +9,7 @@
 
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,9 @@ enum block {
 	BLOCK_NEWS,
 	BLOCK_SIZE,
 };
+
+/* An image reads it, and no other image of the service can change that. */
+#define BRIEF_SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 #define BLOCK_FIRST (BLOCK_END - BLOCK_SIZE + 1)
 
@@ -108,7 +112,7 @@ int image_brief(const struct pool *p, enum launch launch, enum stop_at stop_at, 
 	struct worker w = spawn_describe(p, 0, false);
 	size_t size = sizeof(struct brief) + size_of_texts(&w);
 	struct brief *b = calloc(1, size);
-	int fd = b ? memfd_create("preforkd brief", MFD_CLOEXEC) : -1;
+	int fd = b ? memfd_create("preforkd brief", MFD_CLOEXEC | MFD_ALLOW_SEALING) : -1;
 	int error;
 
 	if (fd >= 0) {
@@ -116,7 +120,7 @@ int image_brief(const struct pool *p, enum launch launch, enum stop_at stop_at, 
 		b->stop_at = stop_at;
 		strlcpy(b->library, library, sizeof(b->library));
 		fill_brief(b, p, &w);
-		if (write(fd, b, size) == (ssize_t)size) {
+		if (write(fd, b, size) == (ssize_t)size && fcntl(fd, F_ADD_SEALS, BRIEF_SEALS) == 0) {
 			free(b);
 			return fd;
 		}
@@ -143,9 +147,8 @@ static int make_block(const struct pool *p, const struct worker *w, int brief, i
 		if (fds[i] >= 0 && (fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, BLOCK_END + 1)) < 0)
 			return -1;
 	for (int i = 0; i < BLOCK_SIZE; i++) {
-		if (fds[i] < 0)
-			close(BLOCK_FIRST + i);
-		else if (dup2(fds[i], BLOCK_FIRST + i) < 0)
+		/* No hole: a descriptor of the program's own could come to lie in it. */
+		if (dup2(fds[i] < 0 ? fds[BLOCK_DEVNULL] : fds[i], BLOCK_FIRST + i) < 0)
 			return -1;
 	}
 	closefrom(BLOCK_END + 1);
@@ -302,7 +305,7 @@ const char *image_obstacle(const struct service_config *c, const char *library)
 	if (access(real, R_OK) < 0)
 		return "the preload library is out of its reach";
 	snprintf(real, sizeof(real), "%s%s", c->chroot ? c->chroot : "", c->program);
-	if (stat(real, &st) == 0 && st.st_mode & (S_ISUID | S_ISGID))
-		return "it changes its user or group, and then no library is put in front of it";
+	if ((stat(real, &st) == 0 && st.st_mode & (S_ISUID | S_ISGID)) || getxattr(real, "security.capability", NULL, 0) > 0)
+		return "it changes its user, group or capabilities, and then no library is put in front of it";
 	return obstacle_in(c, c->program);
 }

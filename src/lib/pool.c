@@ -363,6 +363,7 @@ void pool_worker_gone(struct pool_worker *worker)
 {
 	struct pool *p = worker->pool;
 
+	launching_left(worker);
 	if (worker->pid > 0)
 		server_remove_worker(p->service->server, worker);
 	board_set(&p->board, worker->slot, WORKER_NONE);

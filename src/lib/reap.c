@@ -174,6 +174,7 @@ static void conclude(struct pool_worker *w, int status)
 		service_failed(w->pool->service, w);
 	} else if (state == WORKER_BUSY || w->deadline.claimed) {
 		finished(w, status);
+		launching_went_well(w);
 	} else if (!(state == WORKER_RETIRING && (gone_well || w->signalled))) {
 		died_before_accept(w, state, status);
 	} else if (left_unasked(w)) {
@@ -182,12 +183,12 @@ static void conclude(struct pool_worker *w, int status)
 }
 
 /*
- * What a program left in its process group ends with it when that was asked for. The group is signalled while its leader is
- * unreaped.
+ * What a program left in its process group ends with it when that was asked for, and always what it left before it had a connection. The
+ * group is signalled while its leader is unreaped.
  */
 static void end_group(const struct server *s, const struct pool_worker *w)
 {
-	if (s->phase >= SERVER_TERMS || w->deadline.reason)
+	if (s->phase >= SERVER_TERMS || w->deadline.reason || launching_owns_group(w))
 		kill(-w->pid, SIGKILL);
 }
 

@@ -51,6 +51,10 @@ static struct pool_worker *writer_of(struct pool *p, const struct record *r)
 {
 	struct pool_worker *w = r->slot < p->board.slots ? p->workers[r->slot] : NULL;
 
+	if (w && w->pid == 0) {
+		launching_hear(p); /* it has announced itself before */
+		w = p->workers[r->slot];
+	}
 	return w && w->pid == r->pid ? w : NULL;
 }
 

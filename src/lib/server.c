@@ -59,6 +59,7 @@ static void sweep_service(struct service *s)
 	struct pool *p, *next;
 
 	TAILQ_FOREACH_SAFE(p, &s->pools, next, next) {
+		launching_sweep(p);
 		if (p->state != POOL_CLOSED || p->live > 0 || p->usher || p->grave_count > 0 || !TAILQ_EMPTY(&p->templates))
 			continue;
 		TAILQ_REMOVE(&s->pools, p, next);

@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #define REPORT_WITHIN 10.0 /* s, for a program to come to its stop */
-#define DOUBT 1.0          /* s, for a worker that was ordered to announce itself */
+#define DOUBT 1.0          /* s, for a worker that was ordered to announce itself, where somebody died whom nobody knows */
+#define NEWS_AT_ONCE 1024  /* messages of one image before others get their turn; more than its socket holds */
 #define FAILURES_MAX 3     /* of templates in a row; then it is given up */
 #define PAUSE_FIRST 0.1    /* s, before the next template is tried */
 
@@ -30,6 +31,8 @@ struct template {
 	struct stat program; /* as it was executed */
 	struct order order;  /* not yet sent */
 	int ordered;         /* workers that have not announced themselves */
+	int users;           /* pool_workers that name it, its own process among them */
+	bool doubted;        /* some of those that were ordered may be dead */
 	struct ev_io on_news;
 	struct ev_timer limit, doubt;
 };
@@ -46,21 +49,6 @@ static const char *name_of(const struct pool *p)
 
 static const char *const launches[LAUNCHES] = { "exec", "preexec", "forkserver" };
 static const char *const stops[STOPS] = { "main", "first-io", "first-write" };
-
-/* Said once: from now on workers are made in another way. */
-static void fall_back(struct pool *p, enum launch launch, enum stop_at stop_at, const char *why)
-{
-	struct launching *l = &p->launching;
-
-	strlcpy(l->why, why, sizeof(l->why));
-	if (launch != l->launch)
-		log_warning("%s: launch = \"%s\" instead of \"%s\": %s", name_of(p), launches[launch], launches[l->launch], why);
-	else if (stop_at != l->stop_at)
-		log_warning("%s: stop-at = \"%s\" instead of \"%s\": %s", name_of(p), stops[stop_at], stops[l->stop_at], why);
-	l->launch = launch;
-	l->stop_at = stop_at;
-	l->failures = 0;
-}
 
 static void let_go(int *fd)
 {
@@ -83,16 +71,50 @@ static void free_template(struct template *t)
 }
 
 /* When nothing more can come from it. */
-static void free_if_over(struct template *t)
+static bool is_over(const struct template *t)
 {
-	if (!t->ending || t->process || t->ordered > 0)
-		return;
-	TAILQ_REMOVE(&t->pool->templates, t, next);
-	t->pool->service->server->to_sweep = true;
-	free_template(t);
+	return t->ending && t->users == 0;
 }
 
-/* Takes a template out of use: it makes no more workers, and is freed when nothing more can come from it. */
+static void use(struct pool_worker *worker, struct template *t)
+{
+	worker->by = t;
+	t->users++;
+}
+
+/* Freed is what is over between events: whoever is at work with it does not lose it. */
+void launching_sweep(struct pool *p)
+{
+	struct template *t, *next;
+
+	TAILQ_FOREACH_SAFE(t, &p->templates, next, next) {
+		if (!is_over(t))
+			continue;
+		TAILQ_REMOVE(&p->templates, t, next);
+		free_template(t);
+	}
+}
+
+void launching_left(struct pool_worker *worker)
+{
+	struct template *t = worker->by;
+
+	if (!t)
+		return;
+	worker->by = NULL;
+	t->users--;
+	t->ordered -= worker->pid == 0;
+	worker->pool->service->server->to_sweep = true;
+}
+
+/* It is still the program, which reads no orders, and may have children. */
+static void kill_program(const struct template *t)
+{
+	if (kill(-t->process->pid, SIGKILL) < 0)
+		kill(t->process->pid, SIGKILL);
+}
+
+/* Takes a template out of use: it makes no more workers. */
 static void end_template(struct template *t)
 {
 	struct launching *l = &t->pool->launching;
@@ -104,20 +126,39 @@ static void end_template(struct template *t)
 	if (t->ending)
 		return;
 	t->ending = true;
+	t->pool->service->server->to_sweep = true;
 	ev_timer_stop(loop_of(t->pool), &t->limit);
 	shutdown(t->news, SHUT_WR); /* it reads the end of its orders */
 	if (t->process && !t->ready)
-		kill(t->process->pid, SIGKILL); /* it is still the program, which reads none */
+		kill_program(t);
 }
 
 static void end_all(struct pool *p)
 {
-	struct template *t, *next;
+	struct template *t;
 
-	TAILQ_FOREACH_SAFE(t, &p->templates, next, next) {
+	TAILQ_FOREACH(t, &p->templates, next)
 		end_template(t);
-		free_if_over(t);
-	}
+}
+
+/* Said once: from now on workers are made in another way. Those that wait in an image that is used no longer leave. */
+static void fall_back(struct pool *p, enum launch launch, enum stop_at stop_at, const char *why)
+{
+	struct launching *l = &p->launching;
+	bool renew;
+
+	strlcpy(l->why, why, sizeof(l->why));
+	if (launch != l->launch)
+		log_warning("%s: launch = \"%s\" instead of \"%s\": %s", name_of(p), launches[launch], launches[l->launch], why);
+	else if (stop_at != l->stop_at)
+		log_warning("%s: stop-at = \"%s\" instead of \"%s\": %s", name_of(p), stops[stop_at], stops[l->stop_at], why);
+	l->launch = launch;
+	l->stop_at = stop_at;
+	l->failures = 0;
+	renew = l->current && l->current->ready;
+	end_all(p);
+	if (renew)
+		pool_renew(p);
 }
 
 /* The template can be used: it takes the place of the one before, and so do its workers. */
@@ -126,17 +167,16 @@ static void take_over(struct template *t, const struct news *n)
 	struct launching *l = &t->pool->launching;
 	struct template *before = l->current;
 
+	if (t != l->fresh)
+		return; /* nobody waits for that */
 	t->ready = true;
-	l->failures = 0;
 	ev_timer_stop(loop_of(t->pool), &t->limit);
 	log_notice("%s: the image is ready: stopped at %s, threads %u, memory %u KiB", name_of(t->pool),
 	           n->value >= 0 && n->value < STOPS ? stops[n->value] : "an unknown place", n->threads, n->memory);
 	l->fresh = NULL;
 	l->current = t;
-	if (before && before != t) {
+	if (before)
 		end_template(before);
-		free_if_over(before);
-	}
 	pool_renew(t->pool);
 }
 
@@ -171,18 +211,24 @@ static void not_made(struct template *t, const struct news *n)
 
 	if (!w || w->by != t || w->pid != 0)
 		return;
-	t->ordered--;
 	pool_worker_gone(w);
 	server_fork_failed(p->service->server, n->value);
 }
 
-static void exited_early(struct template *t, int status)
+/* It cannot be stopped where it should be: then before main(), and if that is not possible either, not at all. */
+static void stop_sooner(struct pool *p, const char *why)
+{
+	const struct launching *l = &p->launching;
+
+	fall_back(p, l->stop_at == STOP_MAIN ? LAUNCH_EXEC : l->launch, STOP_MAIN, why);
+}
+
+static void exited_early(struct pool *p, int status)
 {
 	char why[NEWS_TEXT];
 
 	snprintf(why, sizeof(why), "the program exits with status %d before it asks anything of its connection", status);
-	fall_back(t->pool, t->pool->launching.launch, STOP_MAIN, why);
-	end_template(t);
+	stop_sooner(p, why);
 }
 
 static void hear_one(struct template *t, struct news *n, pid_t sender)
@@ -204,14 +250,12 @@ static void hear_one(struct template *t, struct news *n, pid_t sender)
 		break;
 	case NEWS_UNFIT:
 		fall_back(p, LAUNCH_PREEXEC, p->launching.stop_at, n->text);
-		end_template(t);
 		break;
 	case NEWS_EARLY:
-		fall_back(p, p->launching.launch, STOP_MAIN, n->text);
-		end_template(t);
+		stop_sooner(p, n->text);
 		break;
 	case NEWS_EXITED:
-		exited_early(t, n->value);
+		exited_early(p, n->value);
 		break;
 	case NEWS_TROUBLE:
 		not_made(t, n);
@@ -249,7 +293,7 @@ static void hear_all(struct template *t)
 	struct news n;
 	pid_t sender;
 
-	while (receive(t, &n, &sender))
+	for (int i = 0; i < NEWS_AT_ONCE && receive(t, &n, &sender); i++)
 		hear_one(t, &n, sender);
 }
 
@@ -264,8 +308,27 @@ static void on_news(struct ev_loop *loop, struct ev_io *io, int events)
 	/* At its end the socket is readable for ever. */
 	if (recv(t->news, &unused, 1, MSG_DONTWAIT | MSG_PEEK) == 0)
 		ev_io_stop(loop, io);
-	free_if_over(t);
 	service_look(p->service);
+}
+
+/* Workers that have executed the program and are not where they should be by now. */
+static bool kill_late(const struct template *t)
+{
+	struct pool *p = t->pool;
+	bool any = false;
+
+	for (uint32_t i = 0; i < p->high; i++) {
+		struct pool_worker *w = p->workers[i];
+
+		if (!w || w->by != t || w->pid == 0 || server_now() - w->born < (int64_t)(REPORT_WITHIN * 1000) ||
+		    !board_change(&p->board, i, WORKER_STARTING, WORKER_RETIRING))
+			continue;
+		any = true;
+		w->signalled = true;
+		if (kill(-w->pid, SIGKILL) < 0)
+			kill(w->pid, SIGKILL);
+	}
+	return any;
 }
 
 /* The program runs, but does not come to its stop. */
@@ -276,31 +339,57 @@ static void on_limit(struct ev_loop *loop, struct ev_timer *timer, int events)
 
 	(void)loop;
 	(void)events;
+	if (!t->process && !kill_late(t))
+		return;
 	if (!t->loaded)
 		fall_back(p, LAUNCH_EXEC, STOP_MAIN, "the preload library has not reported");
 	else
-		fall_back(p, p->launching.launch, STOP_MAIN, "the program waits for something else than its connection");
-	end_template(t);
+		stop_sooner(p, "the program waits for something else than its connection");
 	service_look(p->service);
 }
 
-/* Those who were ordered longer ago than that will not come any more. */
+static void start_doubt(struct template *t)
+{
+	if (!ev_is_active(&t->doubt))
+		ev_timer_again(loop_of(t->pool), &t->doubt);
+}
+
+/* Workers that were ordered longer ago than that are given up. */
+static void forget_ordered(struct template *t, double longer_ago)
+{
+	struct pool *p = t->pool;
+
+	for (uint32_t i = 0; i < p->high; i++) {
+		struct pool_worker *w = p->workers[i];
+
+		if (w && w->by == t && w->pid == 0 && server_now() - w->born >= (int64_t)(longer_ago * 1000))
+			pool_worker_gone(w);
+	}
+}
+
+static void template_failed(struct pool *p, const char *why);
+
+/* While there are workers that were ordered and have not announced themselves. */
 static void on_doubt(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
 	struct template *t = timer->data;
 	struct pool *p = t->pool;
+	bool is_stuck = t->process && !t->doubted && !t->ending;
+	int before = t->ordered;
 
-	(void)loop;
 	(void)events;
-	for (uint32_t i = 0; i < p->high; i++) {
-		struct pool_worker *w = p->workers[i];
-
-		if (!w || w->by != t || w->pid != 0 || server_now() - w->born < (int64_t)(DOUBT * 1000))
-			continue;
-		t->ordered--;
-		pool_worker_gone(w);
+	forget_ordered(t, t->doubted || !t->process ? DOUBT : REPORT_WITHIN);
+	if (t->ordered == 0) {
+		ev_timer_stop(loop, timer);
+		t->doubted = false;
 	}
-	free_if_over(t);
+	if (t->ordered == before)
+		return;
+	if (is_stuck) {
+		kill(t->process->pid, SIGKILL); /* somebody has stopped it, perhaps */
+		end_template(t);
+		template_failed(p, "its template makes no workers");
+	}
 	service_look(p->service);
 }
 
@@ -327,7 +416,7 @@ static struct template *new_template(struct pool *p)
 	t->pool = p;
 	t->news = t->theirs = -1;
 	ev_timer_init(&t->limit, on_limit, REPORT_WITHIN, 0.);
-	ev_timer_init(&t->doubt, on_doubt, DOUBT, 0.);
+	ev_timer_init(&t->doubt, on_doubt, 0., DOUBT);
 	t->brief = image_brief(p, l->launch, l->stop_at, l->library);
 	if (t->brief < 0 || make_channel(t) < 0) {
 		int error = errno;
@@ -390,13 +479,11 @@ static void start_template(struct pool *p)
 		t->process = pool_spawn_template(p, t->brief, t->theirs);
 	if (!t || !t->process) {
 		template_failed(p, strerror(errno));
-		if (t) {
+		if (t)
 			end_template(t);
-			free_if_over(t);
-		}
 		return;
 	}
-	t->process->by = t;
+	use(t->process, t);
 	let_go(&t->theirs);
 	l->fresh = t;
 	ev_timer_start(loop_of(p), &t->limit);
@@ -407,10 +494,13 @@ static void open_channel(struct pool *p)
 {
 	struct template *t = new_template(p);
 
-	if (t && stat_program(p, &t->program))
+	if (t && stat_program(p, &t->program)) {
 		p->launching.current = t;
-	else
-		template_failed(p, strerror(errno));
+		return;
+	}
+	template_failed(p, strerror(errno));
+	if (t)
+		end_template(t);
 }
 
 static void on_pause(struct ev_loop *loop, struct ev_timer *timer, int events)
@@ -481,25 +571,48 @@ void launching_look(struct pool *p)
 
 static pid_t order(struct template *t, struct pool_worker *worker)
 {
-	if (t->order.count == ORDER_MAX)
-		launching_flush(t->pool);
 	t->order.generation = atomic_load(&t->pool->board.header->generation);
 	t->order.slots[t->order.count++] = worker->slot;
 	t->ordered++;
-	worker->by = t;
+	use(worker, t);
 	return 0;
 }
 
 pid_t launching_make(struct pool *p, struct pool_worker *worker)
 {
 	struct template *t = p->launching.current;
+	pid_t pid;
 
+	if (t && t->order.count == ORDER_MAX) {
+		launching_flush(p);
+		t = p->launching.current;
+	}
 	if (worker->usher || !t)
 		return spawn_worker(p, worker->slot, worker->usher);
 	if (t->ready)
 		return order(t, worker);
-	worker->by = t;
-	return image_spawn(p, worker->slot, t->brief, t->theirs);
+	pid = image_spawn(p, worker->slot, t->brief, t->theirs);
+	if (pid < 0)
+		return pid;
+	use(worker, t);
+	if (!ev_is_active(&t->limit)) {
+		ev_timer_set(&t->limit, REPORT_WITHIN + DOUBT, 0.);
+		ev_timer_start(loop_of(p), &t->limit);
+	}
+	return pid;
+}
+
+/* What was not sent is nobody's. */
+static void take_back(struct template *t, int error)
+{
+	struct pool *p = t->pool;
+
+	for (uint32_t i = 0; i < t->order.count; i++)
+		pool_worker_gone(p->workers[t->order.slots[i]]);
+	if (error == EAGAIN)
+		server_fork_failed(p->service->server, error);
+	else
+		p->launching.current = NULL; /* its process is dead, and will be found so */
 }
 
 void launching_flush(struct pool *p)
@@ -508,9 +621,10 @@ void launching_flush(struct pool *p)
 
 	if (!t || t->order.count == 0)
 		return;
-	/* What does not arrive is in doubt, like a worker that died before it said who it is. */
 	if (send(t->news, &t->order, sizeof(t->order), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		ev_timer_again(loop_of(p), &t->doubt);
+		take_back(t, errno);
+	else
+		start_doubt(t);
 	t->order.count = 0;
 }
 
@@ -523,8 +637,24 @@ void launching_crashed(struct pool_worker *worker)
 		return;
 	log_warning("%s: a worker crashed: its image is made anew", name_of(p));
 	end_template(t);
-	free_if_over(t);
 	pool_renew(p);
+}
+
+void launching_went_well(const struct pool_worker *worker)
+{
+	struct launching *l = &worker->pool->launching;
+
+	if (worker->by && worker->by == l->current)
+		l->failures = 0;
+}
+
+bool launching_owns_group(const struct pool_worker *worker)
+{
+	const struct template *t = worker->by;
+
+	if (!t)
+		return false;
+	return worker->template ? !t->ready : !t->process && board_state(&worker->pool->board, worker->slot) == WORKER_STARTING;
 }
 
 void template_ended(struct pool_worker *process, int status)
@@ -535,17 +665,14 @@ void template_ended(struct pool_worker *process, int status)
 	hear_all(t);
 	t->process = NULL;
 	if (t->ordered > 0)
-		ev_timer_again(loop_of(p), &t->doubt);
-	if (!t->ending) {
-		bool loaded = t->loaded;
-
-		end_template(t);
-		if (!loaded && WIFEXITED(status) && WEXITSTATUS(status) != WORKER_EXIT_FAILED)
-			fall_back(p, LAUNCH_EXEC, STOP_MAIN, "the program ran without the preload library");
-		else
-			template_failed(p, WIFSIGNALED(status) ? "its template was killed" : "its template has ended");
-	}
-	free_if_over(t);
+		start_doubt(t);
+	if (t->ending) /* it has said why, or was told to */
+		return;
+	end_template(t);
+	if (!t->loaded && WIFEXITED(status) && WEXITSTATUS(status) != WORKER_EXIT_FAILED)
+		fall_back(p, LAUNCH_EXEC, STOP_MAIN, "the program ran without the preload library");
+	else
+		template_failed(p, WIFSIGNALED(status) ? "its template was killed" : "its template has ended");
 }
 
 bool launching_explains(const struct pool_worker *worker)
@@ -555,18 +682,16 @@ bool launching_explains(const struct pool_worker *worker)
 	if (!t)
 		return false;
 	hear_all(t);
-	if (!t->loaded && !t->ending) {
+	if (!t->loaded && !t->ending)
 		fall_back(t->pool, LAUNCH_EXEC, STOP_MAIN, "the preload library has not reported");
-		end_template(t);
-	}
 	return t->ending;
 }
 
 void launching_hear(struct pool *p)
 {
-	struct template *t, *next;
+	struct template *t;
 
-	TAILQ_FOREACH_SAFE(t, &p->templates, next, next)
+	TAILQ_FOREACH(t, &p->templates, next)
 		hear_all(t);
 }
 
@@ -574,9 +699,12 @@ void launching_doubt(struct pool *p)
 {
 	struct template *t;
 
-	TAILQ_FOREACH(t, &p->templates, next)
-		if (t->ordered > 0 && !ev_is_active(&t->doubt))
-			ev_timer_again(loop_of(p), &t->doubt);
+	TAILQ_FOREACH(t, &p->templates, next) {
+		if (t->ordered == 0)
+			continue;
+		t->doubted = true;
+		start_doubt(t);
+	}
 }
 
 void launching_end(struct pool *p)

@@ -59,6 +59,18 @@ void launching_flush(struct pool *p);
 /* A worker of the pool died by a signal that a memory error raises: its image is used no longer. */
 void launching_crashed(struct pool_worker *worker);
 
+/* A worker has served its connection: the images that were lost before are forgotten. */
+void launching_went_well(const struct pool_worker *worker);
+
+/* Is what is left of a dead worker's process group there only because its program ran without a connection? */
+bool launching_owns_group(const struct pool_worker *worker);
+
+/* A worker is forgotten: it needs the one no longer that made it. */
+void launching_left(struct pool_worker *worker);
+
+/* Frees what is over. */
+void launching_sweep(struct pool *p);
+
 /* Is it known why a worker died before it accepted? Then it is no failure of the service. */
 bool launching_explains(const struct pool_worker *worker);
 

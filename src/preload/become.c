@@ -33,9 +33,13 @@ void become_program(void)
 	if (error < 0)
 		worker_fail(w, STEP_DESCRIPTORS, -error);
 	kernel_close(w->connection.fd);
-	kernel_call(SYS_close_range, first, last, 0, 0, 0);
+	if (kernel_call(SYS_close_range, first, last, 0, 0, 0) < 0)
+		for (int fd = first; fd <= last; fd++)
+			kernel_close(fd);
 	forget(w->board.header, b->board.size);
 	forget(w->admission.sources.header, b->sources.size);
 	forget(w->admission.access, b->access.size);
 	forget(w->admission.proxy_from, b->proxy_from.size);
+	forget(b, sizeof(*b) + b->banner.offset + b->banner.length);
+	image.brief = NULL;
 }

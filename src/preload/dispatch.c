@@ -20,9 +20,8 @@
 #if defined(__x86_64__) && defined(__LP64__)
 
 #include <elf.h>
-#include <sys/mman.h>
+#include <sched.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/ucontext.h>
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
@@ -41,6 +40,7 @@ static struct {
 	bool error_is_socket;
 	bool blocked;                 /* the program believes that it blocks SIGSYS */
 	struct kernel_action program; /* what it has set up for SIGSYS */
+	kernel_sigset masks;          /* signals whose handlers are to block SIGSYS, as the program believes */
 } dispatch;
 
 void kernel_signal_return(void) __attribute__((visibility("hidden")));
@@ -49,44 +49,40 @@ void kernel_signal_return(void) __attribute__((visibility("hidden")));
  * Stubs, one for each place in the program that needs one: the system call, then a jump to the address behind that of the program. A
  * shared one could not know the way back: parent and child come back on different stacks, or one after the other on the same.
  */
-#define STUBS 128
+#define STUBS 128 /* as in the code below */
 
 struct stub {
-	unsigned char code[8]; /* syscall; jmp *0(%rip) */
-	uint64_t back;
+	unsigned char code[8]; /* syscall; jmp *stub_back[i] */
 };
 
-extern struct stub stubs[STUBS] __attribute__((visibility("hidden")));
+extern const struct stub stubs[STUBS] __attribute__((visibility("hidden")));
+extern uint64_t stub_back[STUBS] __attribute__((visibility("hidden")));
+
+uint64_t stub_back[STUBS];
 
 __asm__(".text\n"
-        ".balign 4096\n"
+        ".balign 64\n"
         ".hidden stubs\n"
         ".globl stubs\n"
         "stubs:\n"
-        "	.skip 4096\n");
+        ".set at, 0\n"
+        ".rept 128\n"
+        "	syscall\n"
+        "	jmp *stub_back + at(%rip)\n"
+        ".set at, at + 8\n"
+        ".endr\n");
 
 static unsigned stub_count;
 
-static void write_stub(struct stub *s, uint64_t back)
-{
-	static const unsigned char code[sizeof(s->code)] = { 0x0f, 0x05, 0xff, 0x25 };
-
-	for (size_t i = 0; i < sizeof(code); i++)
-		((volatile unsigned char *)s->code)[i] = code[i];
-	s->back = back;
-}
-
-/* NULL where this process may not change its code, or has too many such places. It stays executable: a child may just be in one. */
-static struct stub *stub_for(uint64_t back)
+/* NULL where the program has too many such places. */
+static const struct stub *stub_for(uint64_t back)
 {
 	for (unsigned i = 0; i < stub_count; i++)
-		if (stubs[i].back == back)
+		if (stub_back[i] == back)
 			return &stubs[i];
-	if (stub_count == STUBS ||
-	    kernel_call(SYS_mprotect, (long)stubs, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, 0, 0) < 0)
+	if (stub_count == STUBS)
 		return NULL;
-	write_stub(&stubs[stub_count], back);
-	kernel_call(SYS_mprotect, (long)stubs, 4096, PROT_READ | PROT_EXEC, 0, 0);
+	stub_back[stub_count] = back;
 	return &stubs[stub_count++];
 }
 
@@ -131,8 +127,41 @@ static void make_in_stub(const struct call *c)
 	const struct stub *s = stub_for((uint64_t)*reg(c, REG_RIP));
 
 	if (!s)
-		give_up(NEWS_EARLY, 0, "it makes children and its code may not be changed");
+		give_up(NEWS_EARLY, 0, "it makes children in too many places");
 	*reg(c, REG_RIP) = (greg_t)(uintptr_t)s->code;
+}
+
+static bool is_plain_fork(const struct call *c)
+{
+	const uint64_t *extended = (const uint64_t *)c->argument[0];
+	uint64_t flags, stack;
+
+	if (c->number == SYS_fork)
+		return true;
+	if (c->number != SYS_clone && c->number != SYS_clone3)
+		return false;
+	flags = c->number == SYS_clone ? (uint64_t)c->argument[0] : extended[0];
+	stack = c->number == SYS_clone ? (uint64_t)c->argument[1] : extended[5];
+	return !(flags & (CLONE_VM | CLONE_FILES)) && stack == 0;
+}
+
+/* A copy of the process is a process without anything of ours; one that shares its memory will execute, and then has nothing either. */
+static void make_child(const struct call *c)
+{
+	long pid;
+
+	if (!is_plain_fork(c)) {
+		make_in_stub(c);
+		return;
+	}
+	pid = make(c);
+	if (pid == 0) {
+		kernel_call(SYS_close_range, image.brief->first, image.brief->last, 0, 0, 0);
+		dispatch_end();
+		if (dispatch.blocked)
+			*mask_of(c) |= SIGSYS_BIT;
+	}
+	give(c, pid);
 }
 
 /* The mask that holds when the handler returns is the one in its frame. */
@@ -168,8 +197,11 @@ static void change_action(const struct call *c)
 {
 	const struct kernel_action *new = (const struct kernel_action *)c->argument[1];
 	struct kernel_action *old = (struct kernel_action *)c->argument[2], changed;
+	kernel_sigset bit = c->argument[0] >= 1 && c->argument[0] <= 64 ? KERNEL_SIGBIT(c->argument[0]) : 0;
+	bool was_masked = dispatch.masks & bit;
+	long result;
 
-	if (c->argument[0] == SIGSYS) {
+	if (c->argument[0] == SIGSYS && c->argument[3] == sizeof(kernel_sigset)) {
 		if (old)
 			kernel_copy(old, &dispatch.program, sizeof(*old));
 		if (new)
@@ -181,7 +213,26 @@ static void change_action(const struct call *c)
 		kernel_copy(&changed, new, sizeof(changed));
 		changed.mask &= ~SIGSYS_BIT;
 	}
-	give(c, kernel_call(SYS_rt_sigaction, c->argument[0], new ? (long)&changed : 0, (long)old, c->argument[3], 0));
+	if (new && changed.mask != new->mask)
+		dispatch.masks |= bit;
+	else if (new)
+		dispatch.masks &= ~bit;
+	result = kernel_call(SYS_rt_sigaction, c->argument[0], new ? (long)&changed : 0, (long)old, c->argument[3], 0);
+	if (result == 0 && old && was_masked)
+		old->mask |= SIGSYS_BIT;
+	give(c, result);
+}
+
+static void give_masks_back(void)
+{
+	struct kernel_action action;
+
+	for (int sig = 1; dispatch.masks && sig <= 64; sig++) {
+		if (!(dispatch.masks & KERNEL_SIGBIT(sig)) || kernel_action(sig, NULL, &action) < 0)
+			continue;
+		action.mask |= SIGSYS_BIT;
+		kernel_action(sig, &action, NULL);
+	}
 }
 
 /* A call that waits under another mask, which is its argument number `at`. */
@@ -220,7 +271,7 @@ static void close_range_around(const struct call *c)
 	const unsigned ours = (unsigned)image.brief->first, end = (unsigned)image.brief->last;
 	long result = 0;
 
-	if (first > end || last < ours) {
+	if (first > last || first > end || last < ours) {
 		give(c, make(c));
 		return;
 	}
@@ -233,19 +284,24 @@ static void close_range_around(const struct call *c)
 
 static void duplicate(const struct call *c)
 {
-	give(c, is_ours(c->argument[0]) || is_ours(c->argument[1]) ? -EBADF : make(c));
+	if (is_ours(c->argument[1]))
+		give_up(NEWS_EARLY, 0, "it wants the number of a descriptor that is taken before it has its connection");
+	give(c, is_ours(c->argument[0]) ? -EBADF : make(c));
 }
 
 static void execute(struct call *c)
 {
 	static char *list[CARRIED_MAX];
 	int at = c->number == SYS_execveat ? 3 : 2;
+	const char *why = c->number == SYS_execveat ?
+	                          obstacle_to_stop((int)c->argument[0], (const char *)c->argument[1], (int)c->argument[4]) :
+	                          obstacle_to_stop(AT_FDCWD, (const char *)c->argument[0], 0);
 	char **carried = carry_environment((char *const *)c->argument[at], list, CARRIED_MAX);
 
-	if (carried) {
-		c->argument[at] = (long)carried;
-		keep_over_exec(true);
-	}
+	if (why || !carried)
+		give_up(NEWS_EARLY, 0, why ? why : "it executes another program with too large an environment");
+	c->argument[at] = (long)carried;
+	keep_over_exec(true);
 	give(c, make(c));
 	keep_over_exec(false);
 }
@@ -269,9 +325,6 @@ _Noreturn static void give_up_exit(const struct call *c)
 static void decide(struct call *c)
 {
 	switch (touch_of(c->number, c->argument, dispatch.error_is_socket)) {
-	case TOUCH_NOT:
-		give(c, make(c));
-		break;
 	case TOUCH_ASKS:
 		stop_here(c, STOP_FIRST_IO);
 		break;
@@ -280,24 +333,81 @@ static void decide(struct call *c)
 			give_up(NEWS_EARLY, 0, "it answers before it has asked anything of its connection");
 		stop_here(c, STOP_FIRST_WRITE);
 		break;
+	case TOUCH_NOT:
 	case TOUCH_CANNOT:
 	default:
 		give_up(NEWS_EARLY, 0, "it uses asynchronous input and output, which cannot be seen");
 	}
 }
 
+/* The signal that tells of the parent's end is ours until there is a connection. Who filters system calls would filter ours. */
+static void control(const struct call *c)
+{
+	switch (c->argument[0]) {
+	case PR_SET_PDEATHSIG:
+		if ((unsigned long)c->argument[1] > 64) {
+			give(c, -EINVAL);
+			break;
+		}
+		image.death_signal = (int)c->argument[1];
+		give(c, 0);
+		break;
+	case PR_GET_PDEATHSIG:
+		*(int *)c->argument[1] = image.death_signal;
+		give(c, 0);
+		break;
+	case PR_SET_SECCOMP:
+		give_up(NEWS_EARLY, 0, "it restricts its own system calls");
+	default:
+		give(c, make(c));
+	}
+}
+
+/* What takes a descriptor first, as far as a program could find ours by it. */
+static bool looks_at_ours(const struct call *c)
+{
+	static const short calls[] = { SYS_fcntl, SYS_fstat, SYS_dup,  SYS_ioctl, SYS_lseek, SYS_read, SYS_write, SYS_sendto, SYS_sendmsg, SYS_recvfrom,
+		                           SYS_recvmsg, SYS_getsockopt, SYS_setsockopt, SYS_getsockname, SYS_getpeername, SYS_shutdown, SYS_accept, SYS_accept4, SYS_flock };
+
+	for (size_t i = 0; is_ours(c->argument[0]) && i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (c->number == calls[i])
+			return true;
+	return false;
+}
+
+static bool stops(const struct call *c)
+{
+	return touch_of(c->number, c->argument, dispatch.error_is_socket) != TOUCH_NOT;
+}
+
 static void handle(struct call *c)
 {
+	if (looks_at_ours(c)) {
+		give(c, -EBADF);
+		return;
+	}
+	if (stops(c)) {
+		decide(c);
+		return;
+	}
 	switch (c->number) {
 	case SYS_rt_sigreturn:
 		*reg(c, REG_RIP) = (greg_t)(uintptr_t)kernel_signal_return;
 		break;
-	case SYS_vfork:
+	case SYS_fork:
 	case SYS_clone:
 	case SYS_clone3:
+		make_child(c);
+		break;
+	case SYS_vfork:
 	case SYS_sigaltstack:
 		make_in_stub(c);
 		break;
+	case SYS_prctl:
+		control(c);
+		break;
+	case SYS_seccomp:
+		give_up(NEWS_EARLY, 0, "it restricts its own system calls");
 	case SYS_rt_sigprocmask:
 		change_mask(c);
 		break;
@@ -329,16 +439,13 @@ static void handle(struct call *c)
 	case SYS_exit_group:
 		give_up_exit(c);
 	case SYS_ppoll:
+		wait_with_mask(c, 3);
+		break;
 	case SYS_pselect6:
-		if (touch_of(c->number, c->argument, dispatch.error_is_socket) != TOUCH_NOT)
-			decide(c);
-		else if (c->number == SYS_ppoll)
-			wait_with_mask(c, 3);
-		else
-			select_with_mask(c);
+		select_with_mask(c);
 		break;
 	default:
-		decide(c);
+		give(c, make(c));
 	}
 }
 
@@ -377,13 +484,6 @@ static bool own_code(uint64_t *start, uint64_t *size)
 	return false;
 }
 
-static bool is_socket(int fd)
-{
-	struct stat st;
-
-	return kernel_call(SYS_fstat, fd, (long)&st, 0, 0, 0) == 0 && S_ISSOCK(st.st_mode);
-}
-
 bool dispatch_arm(void)
 {
 	const struct kernel_action action = {
@@ -395,7 +495,7 @@ bool dispatch_arm(void)
 
 	if (!own_code(&start, &size) || kernel_action(SIGSYS, &action, &dispatch.program) < 0)
 		return false;
-	dispatch.error_is_socket = is_socket(STDERR_FILENO);
+	dispatch.error_is_socket = image.brief->worker.stderr_to == STDERR_SOCKET; /* the log may be a socket, too */
 	if (kernel_call(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)start, (long)size,
 	                (long)&dispatch.selector) < 0) {
 		kernel_action(SIGSYS, &dispatch.program, NULL);
@@ -414,6 +514,7 @@ void dispatch_end(void)
 	dispatch.selector = 0;
 	kernel_call(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);
 	kernel_action(SIGSYS, &dispatch.program, NULL);
+	give_masks_back();
 }
 
 #else

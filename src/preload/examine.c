@@ -7,6 +7,7 @@
 
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <linux/kcmp.h>
 #include <sys/wait.h>
 #include <fcntl.h>
 
@@ -102,6 +103,34 @@ static bool is_locked(int fd)
 	return contains(text, "lock:");
 }
 
+/* Two numbers of one open file have one place in it. */
+static int find_same(int fd)
+{
+	long self = kernel_getpid();
+
+	for (unsigned i = 0; i < image.file_count; i++)
+		if (kernel_call(SYS_kcmp, self, self, KCMP_FILE, fd, image.files[i].fd) == 0)
+			return image.files[i].fd;
+	return -1;
+}
+
+static int open_again(const struct image_file *f)
+{
+	char path[48];
+
+	path_of("/proc/self/fd/", f->fd, path);
+	return kernel_open(path, (f->flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW)) | O_CLOEXEC);
+}
+
+static bool can_open_again(const struct image_file *f)
+{
+	int fd = open_again(f);
+
+	if (fd >= 0)
+		kernel_close(fd);
+	return fd >= 0;
+}
+
 /* What a file is to a fork: NULL for one that harms nobody or can be opened again. */
 static const char *judge_file(int fd)
 {
@@ -125,7 +154,12 @@ static const char *judge_file(int fd)
 		.flags = kernel_fcntl(fd, F_GETFL, 0),
 		.descriptor_flags = kernel_fcntl(fd, F_GETFD, 0),
 		.offset = kernel_call(SYS_lseek, fd, 0, SEEK_CUR, 0, 0),
+		.same = find_same(fd),
 	};
+	if (st.st_nlink == 0 && (f->flags & O_ACCMODE) != O_RDONLY)
+		return "it has a temporary file open";
+	if (!can_open_again(f))
+		return "it has a file open that it may not open again";
 	image.file_count++;
 	return NULL;
 }
@@ -151,9 +185,55 @@ bool has_timer(void)
 	return read_file("/proc/self/timers", text, sizeof(text)) > 0;
 }
 
+bool has_pending(void)
+{
+	kernel_sigset set = 0;
+
+	kernel_call(SYS_rt_sigpending, (long)&set, sizeof(set), 0, 0, 0);
+	return set != 0;
+}
+
 static bool has_children(void)
 {
-	return kernel_call(SYS_waitid, P_ALL, 0, 0, WEXITED | WNOHANG | WNOWAIT, 0) != -ECHILD;
+	return kernel_call(SYS_waitid, P_ALL, 0, 0, WEXITED | WNOHANG | WNOWAIT | __WALL, 0) != -ECHILD;
+}
+
+/* Memory that it can write to and that has no name, but will have several owners. */
+static bool is_shared_memory(const char *line)
+{
+	while (*line && *line != ' ')
+		line++;
+	return line[0] && line[1] && line[2] == 'w' && line[3] && line[4] == 's' && contains(line, " (deleted)") &&
+	       !contains(line, "/memfd:preforkd");
+}
+
+/* Calls judge for each line of a file, of which it sees the first part, until it says yes. */
+static bool any_line(const char *path, bool (*judge)(const char *line))
+{
+	int fd = kernel_open(path, O_RDONLY | O_CLOEXEC);
+	char data[512], line[256];
+	bool found = false;
+	size_t have = 0;
+	ssize_t n;
+
+	while (fd >= 0 && !found && (n = kernel_read(fd, data, sizeof(data))) > 0)
+		for (ssize_t i = 0; i < n && !found; i++) {
+			if (data[i] != '\n' && have < sizeof(line) - 1)
+				line[have++] = data[i];
+			if (data[i] != '\n')
+				continue;
+			line[have] = '\0';
+			have = 0;
+			found = judge(line);
+		}
+	if (fd >= 0)
+		kernel_close(fd);
+	return found;
+}
+
+static bool is_locked_memory(const char *line)
+{
+	return contains(line, "VmLck:") && !contains(line, "\t       0 kB");
 }
 
 const char *examine(uint32_t *threads)
@@ -170,6 +250,13 @@ const char *examine(uint32_t *threads)
 		return "it has children";
 	if (has_timer())
 		return "it has a timer running";
+	if (has_pending())
+		return "it has a signal pending";
+	if (any_line("/proc/self/maps", is_shared_memory))
+		return "it shares memory without a name";
+	if (any_line("/proc/self/status", is_locked_memory))
+		return "it has locked its memory";
+	kernel_prctl(PR_GET_CHILD_SUBREAPER, (unsigned long)&image.is_subreaper);
 	if (!each_number("/proc/self/fd", look_at, &why) && !why)
 		return "its descriptors cannot be listed";
 	return why;
@@ -188,17 +275,17 @@ uint32_t memory_in_use(void)
 
 static int reopen(const struct image_file *f)
 {
-	char path[48];
-	int fd, error;
+	int flags = f->descriptor_flags & FD_CLOEXEC ? O_CLOEXEC : 0, fd, error;
 
-	path_of("/proc/self/fd/", f->fd, path);
-	fd = kernel_open(path, f->flags & ~(O_CREAT | O_EXCL | O_TRUNC));
+	if (f->same >= 0)
+		return kernel_dup3(f->same, f->fd, flags);
+	fd = open_again(f);
 	if (fd < 0)
 		return fd;
-	error = kernel_dup3(fd, f->fd, f->descriptor_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+	error = kernel_dup3(fd, f->fd, flags);
 	kernel_close(fd);
 	if (error >= 0 && f->offset > 0)
-		error = (int)(kernel_call(SYS_lseek, f->fd, f->offset, SEEK_SET, 0, 0) < 0);
+		error = kernel_call(SYS_lseek, f->fd, f->offset, SEEK_SET, 0, 0) < 0 ? -ESPIPE : 0;
 	return error < 0 ? error : 0;
 }
 

@@ -7,6 +7,7 @@
  *     touch.c      which call asks what; a function of its number and arguments
  *     stop.c       the program has stopped: the process becomes a worker, or a template that makes workers
  *     examine.c    can this image be shared? what has it open?
+ *     target.c     can a program be stopped that this one is about to execute?
  *     become.c     a worker has a connection: the program goes on with it
  *
  * The library uses nothing but the kernel and libpath: every function that it could call in the C library may be the program's own. It
@@ -27,6 +28,7 @@
 /* A file that the program has open at the stop: each worker opens it again for itself, at the same place. */
 struct image_file {
 	int fd, flags, descriptor_flags;
+	int same; /* another one of them that shares its place with this; -1: none */
 	int64_t offset;
 };
 
@@ -38,6 +40,8 @@ struct image {
 	char **envp; /* as the kernel gave it, our own variables taken out */
 	struct image_file files[FILES_MAX];
 	unsigned file_count;
+	int is_subreaper;
+	int death_signal; /* that the program wants when its parent ends */
 };
 
 extern struct image image;
@@ -68,6 +72,10 @@ void stop(enum stop_at where);
 const char *examine(uint32_t *threads);
 uint32_t memory_in_use(void);
 bool has_timer(void);
+bool has_pending(void);
+
+/* Why an image that execve makes of this file cannot be stopped, or NULL. */
+const char *obstacle_to_stop(int directory, const char *path, int flags);
 
 /* The worker's files become its own; a negative errno if one cannot. */
 int reopen_files(void);

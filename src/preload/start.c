@@ -221,10 +221,12 @@ static void start(int argc, char **argv, char **envp)
 	if (kernel_getppid() != image.worker.master)
 		kernel_exit(0);
 	tell_master(NEWS_LOADED, image.worker.slot, 0, NULL);
-	if (image.brief->stop_at == STOP_MAIN)
+	if (image.brief->stop_at == STOP_MAIN) {
 		stop(STOP_MAIN);
-	else if (!dispatch_arm())
-		stop(STOP_MAIN);
+	} else if (!dispatch_arm()) {
+		tell_master(NEWS_EARLY, image.worker.slot, 0, "this kernel or machine cannot watch system calls");
+		kernel_exit(0);
+	}
 }
 
 __attribute__((section(".init_array"), used)) static void (*const constructor)(int, char **, char **) = start;

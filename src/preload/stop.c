@@ -4,7 +4,8 @@
  * never goes on itself.
  *
  * A worker is made with a bare clone: as the master's child, so that its end and the master's are told by the kernel alone. What fork(3)
- * does besides is done here: the thread's number in the C library's memory, and the robust list. pthread_atfork handlers do not run.
+ * does besides is done here: the thread's number in the C library's memory, and the robust list; and what a process keeps but no child of it inherits.
+ * pthread_atfork handlers do not run.
  */
 #include "config.h"
 
@@ -73,6 +74,8 @@ static pid_t make_process(void)
 	pid = kernel_call(SYS_clone,
 	                  CLONE_PARENT | (tid_address ? CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID : 0) | SIGCHLD, 0, 0,
 	                  (long)tid_address, 0);
+	if (pid == 0 && image.is_subreaper)
+		kernel_prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (pid == 0 && robust)
 		kernel_call(SYS_set_robust_list, (long)robust, (long)robust_size, 0, 0, 0);
 	return (pid_t)pid;
@@ -131,7 +134,7 @@ static void be_template(void)
 
 /* What the program has set up for its signals is none of a worker's business, and comes back with the connection. */
 static struct kept {
-	struct kernel_action action[64];
+	struct kernel_action action[65];
 	uint64_t changed; /* those that are not at their default */
 	kernel_sigset mask;
 } kept;
@@ -141,20 +144,20 @@ static void keep_signals(void)
 	const struct kernel_action by_default = { 0 };
 
 	kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&(kernel_sigset){ KERNEL_SIGALL }, (long)&kept.mask, sizeof(kept.mask), 0);
-	for (int sig = 1; sig < 64; sig++) {
+	for (int sig = 1; sig <= 64; sig++) {
 		struct kernel_action *a = &kept.action[sig];
 
 		if (sig == SIGKILL || sig == SIGSTOP || sig == SIGSYS || kernel_action(sig, NULL, a) < 0 || !a->handler)
 			continue;
-		kept.changed |= 1ULL << sig;
+		kept.changed |= KERNEL_SIGBIT(sig);
 		kernel_action(sig, &by_default, NULL);
 	}
 }
 
 static void give_signals_back(void)
 {
-	for (int sig = 1; kept.changed && sig < 64; sig++)
-		if (kept.changed & 1ULL << sig)
+	for (int sig = 1; kept.changed && sig <= 64; sig++)
+		if (kept.changed & KERNEL_SIGBIT(sig))
 			kernel_action(sig, &kept.action[sig], NULL);
 	kernel_sigmask(SIG_SETMASK, kept.mask);
 }
@@ -172,11 +175,13 @@ static bool is_shared(enum stop_at where)
 	kernel_exit(0);
 }
 
-/* The process itself becomes a worker. A timer of the program would run out while it waits. */
+/* The process itself becomes a worker. What would come over the program while it waits is not for it to miss. */
 static void wait_alone(enum stop_at where)
 {
-	if (where != STOP_MAIN && has_timer()) {
-		tell_master(NEWS_EARLY, image.worker.slot, 0, "it has a timer running");
+	const char *why = where == STOP_MAIN ? NULL : has_timer() ? "it has a timer running" : has_pending() ? "it has a signal pending" : NULL;
+
+	if (why) {
+		tell_master(NEWS_EARLY, image.worker.slot, 0, why);
 		kernel_exit(0);
 	}
 	wait_for_connection(&image.worker);
@@ -193,6 +198,8 @@ void stop(enum stop_at where)
 	else
 		wait_alone(where);
 	become_program();
+	if (image.death_signal)
+		kernel_prctl(PR_SET_PDEATHSIG, (unsigned long)image.death_signal);
 	if (dumpable == 1)
 		kernel_prctl(PR_SET_DUMPABLE, 1);
 	give_signals_back();

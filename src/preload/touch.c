@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 #include "touch.h"
 
+#if defined(__x86_64__) && defined(__LP64__) /* where calls are watched: see dispatch.c */
+
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <termios.h>
-#include <unistd.h>
 #include <asm/ioctls.h>
+#include <unistd.h>
 
 static bool is_connection(long fd, bool error_is_socket)
 {
+	fd = (int)fd; /* as the kernel reads it */
 	return fd == STDIN_FILENO || fd == STDOUT_FILENO || (fd == STDERR_FILENO && error_is_socket);
 }
 
@@ -30,10 +33,12 @@ static bool polls(const struct pollfd *list, unsigned long count, bool error_is_
 /* The three descriptors are in the first word of a set. */
 static bool selects(const long argument[6], bool error_is_socket)
 {
+	int count = (int)argument[0];
+
 	for (int i = 1; i <= 3; i++) {
 		const unsigned long *set = (const unsigned long *)argument[i];
 
-		for (int fd = 0; set && fd < argument[0] && fd <= STDERR_FILENO; fd++)
+		for (int fd = 0; set && fd < count && fd <= STDERR_FILENO; fd++)
 			if (set[0] & 1UL << fd && is_connection(fd, error_is_socket))
 				return true;
 	}
@@ -54,9 +59,21 @@ static bool is_same_option(long level, long option)
 	return level == SOL_SOCKET && (option == SO_TYPE || option == SO_DOMAIN || option == SO_PROTOCOL || option == SO_ACCEPTCONN);
 }
 
-static bool is_question(long request)
+/* Is it a terminal? No socket is. */
+static bool asks_for_terminal(long request)
 {
-	return request == FIONREAD || request == TIOCOUTQ || request == 0x8905 /* SIOCATMARK */;
+	return request == TCGETS || request == TIOCGWINSZ || request == TIOCGPGRP;
+}
+
+/* What the placeholder has as the connection will. A second number for it would stay the placeholder's, and so would its flags. */
+static bool is_same_flag(long command, long value)
+{
+	return command == F_GETFD || command == F_GETFL || (command == F_SETFD && value == 0);
+}
+
+static bool covers(unsigned long first, unsigned long last, bool error_is_socket)
+{
+	return first <= last && first <= (error_is_socket ? STDERR_FILENO : STDOUT_FILENO);
 }
 
 static enum touch touch_of_first(long number, const long argument[6])
@@ -79,11 +96,17 @@ static enum touch touch_of_first(long number, const long argument[6])
 	case SYS_connect:
 	case SYS_bind:
 	case SYS_listen:
+	case SYS_dup:
+	case SYS_dup2:
+	case SYS_dup3:
+	case SYS_close:
 		return TOUCH_ASKS;
 	case SYS_getsockopt:
 		return is_same_option(argument[1], argument[2]) ? TOUCH_NOT : TOUCH_ASKS;
 	case SYS_ioctl:
-		return is_question(argument[1]) ? TOUCH_ASKS : TOUCH_NOT;
+		return asks_for_terminal(argument[1]) ? TOUCH_NOT : TOUCH_ASKS;
+	case SYS_fcntl:
+		return is_same_flag(argument[1], argument[2]) ? TOUCH_NOT : TOUCH_ASKS;
 	case SYS_write:
 	case SYS_writev:
 	case SYS_pwrite64:
@@ -104,12 +127,17 @@ static enum touch touch_of_many(long number, const long argument[6], bool error_
 	switch (number) {
 	case SYS_poll:
 	case SYS_ppoll:
-		return polls((const struct pollfd *)argument[0], (unsigned long)argument[1], error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
+		return polls((const struct pollfd *)argument[0], (unsigned)argument[1], error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
 	case SYS_select:
 	case SYS_pselect6:
 		return selects(argument, error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
 	case SYS_epoll_ctl:
 		return is_connection(argument[2], error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
+	case SYS_dup2:
+	case SYS_dup3:
+		return is_connection(argument[1], error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
+	case SYS_close_range:
+		return covers((unsigned)argument[0], (unsigned)argument[1], error_is_socket) ? TOUCH_ASKS : TOUCH_NOT;
 	case SYS_sendfile:
 		return moves(argument[1], argument[0], error_is_socket);
 	case SYS_splice:
@@ -134,3 +162,9 @@ enum touch touch_of(long number, const long argument[6], bool error_is_socket)
 		touch = touch_of_first(number, argument);
 	return touch != TOUCH_NOT ? touch : touch_of_many(number, argument, error_is_socket);
 }
+
+#else
+
+extern int none_here;
+
+#endif

@@ -3,9 +3,6 @@
 # What a program finds is what the manual promises and nothing else, whatever the daemon itself inherited.
 . "$srcdir/system/lib.sh"
 
-config <<END
-defaults { pass-environment = { "PATH", "TCPREMOTEIP", "REMOTE_HOST", "HOME" } }
-END
 cat >"$T/preforkd.conf" <<END
 defaults {
 	user = "$user"
@@ -32,6 +29,28 @@ service "bounds" {
 	limit { nofile = 64  core = 0  cpu = 100:200  as = "4G"  fsize = 1M  stack = "2M:4M"  nproc = 4000  memlock = 64K  data = unlimited }
 }
 END
+# The same in every way of launching, under careless and under odd circumstances.
+ways="exec preexec-main preexec-first-io forkserver-main forkserver-first-io forkserver-first-write"
+for way in $ways; do
+	launch=${way%%-*} stop=${way#*-}
+	[ $way = exec ] && stop=main
+	for kind in usual odd path; do
+		cat >>"$T/preforkd.conf" <<-END
+			service "$kind-$way" {
+				listen = { "$([ $kind = path ] && echo "$T/$way" || echo 127.0.0.1:0)" }
+				exec = { "$programs/probe", "ask", "two words" }
+				launch = $launch
+				stop-at = $stop
+				$([ $kind = odd ] && cat <<-ODD
+					argv0 = "-odd"  stderr = socket  umask = 027  nice = 3  no-new-privileges = yes  oom-score-adjust = 500
+					env-set = { "xinetd", "ucspi" }  environment = { "COLOR=blue=green", "EMPTY=" }
+					limit { nofile = 40  core = 0  cpu = 100:200  as = "4G"  fsize = 1M  stack = "2M:4M"  nproc = 4000  memlock = 64K }
+				ODD
+				)
+			}
+		END
+	done
+done
 chmod 755 "$T"
 [ $root = no ] || chown "$user" "$T"
 
@@ -153,6 +172,28 @@ ok "fsize" says "limit fsize 1048576 1048576"
 ok "stack" says "limit stack 2097152 4194304"
 ok "nproc" says "limit nproc 4000 4000"
 ok "memlock" says "limit memlock 65536 65536"
+
+# What two connections never have in common is left out: ports, cookies, ids; and so is the service's own name.
+facts() {
+	report "$1" ${2:+"$2"} && [ -s "$T/report" ] &&
+		sed '/^env \(SO_COOKIE\|PREFORK_CONNECTION\|PREFORK_SERVICE\|TCPLOCALPORT\|TCPREMOTEPORT\|REMOTE_PORT\|UNIXLOCALPATH\|UNIXREMOTEPID\)=/s/=.*//' \
+			"$T/report"
+}
+same() { # KIND WAY
+	facts "$1-$2" ${3:+"$3"} >"$T/facts" && diff "$T/facts.$1" "$T/facts"
+}
+for kind in usual odd path; do
+	path=
+	[ $kind = path ] && path=$T/exec
+	ok "$kind: what a program finds under exec" eval "facts $kind-exec $path >'$T/facts.$kind'"
+	for way in ${ways#exec }; do
+		[ $kind = path ] && path=$T/$way
+		case $way in forkserver*) await "$kind-$way: the image is ready" ;; esac
+		ok "$kind: the same under $way" same $kind $way $path
+	done
+done
+ok "odd was odd" grep -Fxq "argv 0 -odd" "$T/facts.odd"
+ok "all of them were launched as asked" not logged 'instead of'
 
 ok "preforkd stops with status 0" stop
 finish

@@ -13,6 +13,10 @@ defaults {
 }
 service "echo" { listen = { "127.0.0.1:0" }  builtin = "echo" }
 service "exec" { listen = { "$T/exec", "127.0.0.1:0" }  exec = { "cat" } }
+service "preexec"  { listen = { "127.0.0.1:0" }  exec = { "cat" }  launch = preexec }
+service "asked"    { listen = { "127.0.0.1:0" }  exec = { "cat" }  launch = preexec  stop-at = first-io }
+service "main"     { listen = { "127.0.0.1:0" }  exec = { "cat" }  launch = forkserver }
+service "first-io" { listen = { "127.0.0.1:0" }  exec = { "cat" }  launch = forkserver  stop-at = first-io }
 END
 log=$T/daemon.log
 : >"$log"
@@ -23,15 +27,17 @@ clients() {
 		"$programs/crowd" limit "$1" 5 8 200 "$2" "$3" >/dev/null 2>&1
 	done
 }
-clients "$(port echo)" 127.0.1.1 127.0.1.2 &
-one=$!
-clients "$(port exec)" 127.0.1.1 127.0.1.2 &
-two=$!
-started="$one $two"
-ok "1000 workers are killed at random" "$programs/storm" "$daemon" 1000
+services="echo exec preexec asked main first-io"
+for service in $services; do
+	clients "$(port $service)" 127.0.1.1 127.0.1.2 &
+	started="$started $!"
+done
+# Templates are among them, and are made anew each time.
+ok "2000 workers are killed at random" "$programs/storm" "$daemon" 2000
 : >"$T/over"
-wait $one $two
-for service in echo exec; do
+wait $started
+started=
+for service in $services; do
 	for source in 127.0.1.1 127.0.1.2; do
 		ok "$service: $source has its 5 places, no more and no fewer" until_true "$programs/crowd" places "$(port $service)" 5 $source
 	done

@@ -49,6 +49,7 @@ int main(void)
 	srunner_add_suite(runner, sources_suite());
 	srunner_add_suite(runner, sources_model_suite());
 	srunner_add_suite(runner, step_suite());
+	srunner_add_suite(runner, touch_suite());
 	srunner_add_suite(runner, value_suite());
 	srunner_add_suite(runner, variables_suite());
 	srunner_add_suite(runner, worker_suite());

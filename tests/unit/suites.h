@@ -44,6 +44,7 @@ Suite *source_suite(void);
 Suite *sources_suite(void);
 Suite *sources_model_suite(void);
 Suite *step_suite(void);
+Suite *touch_suite(void);
 Suite *value_suite(void);
 Suite *variables_suite(void);
 Suite *worker_suite(void);
