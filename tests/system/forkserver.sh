@@ -210,7 +210,8 @@ stops() {
 }
 ok "nothing: can be shared" await ' nothing: the image is ready: stopped at first-io'
 falls thread preexec "it has threads"
-falls child preexec "it has children"
+ok "child: is made by each worker for itself" await ' child: the image is ready: stopped at first-io'
+ok "child is served" until_true first_word child child
 falls epoll preexec "it has a descriptor of the kernel's own kind open"
 falls pipe preexec "it has a pipe open"
 falls socket preexec "it has a socket open"
@@ -243,7 +244,7 @@ ok "written: stops at its first write" await ' written: the image is ready: stop
 ok "and greets each client" eval '[ "$(ask written hello | head -n 1)" = welcome ] && [ "$(ask written hello | head -n 1)" = welcome ]'
 ok "a library of the user's own is kept, and is the only one" eval '[ "$("$programs/client" talk "$(port own)" </dev/null | grep LD_PRELOAD)" = "LD_PRELOAD='"$T"'/user.so" ]'
 ok "a program that waits for something else is found out" await ' hang: stop-at = "main" instead of "first-io": the program waits for'
-for what in thread child epoll interval lock static away; do
+for what in thread epoll interval lock static away; do
 	ok "$what: said once" eval "[ \$(grep -c ' $what: launch = \"' '$log') -le 1 ]"
 done
 ok "preforkd stops with status 0" stop QUIT

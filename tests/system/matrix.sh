@@ -199,6 +199,7 @@ client_cvs() {
 # --- exim4 -bs
 
 program_smtp() { command_of exim4 -C "$T/exim.conf" -bs && echo 'user = "root"'; }
+stops_smtp=preexec
 
 prepare_smtp() {
 	mkdir "$T/exim"
@@ -250,6 +251,7 @@ program_bash() { have bash && echo "exec = { \"$T/script.bash\" }"; }
 prepare_bash() {
 	script bash <<-'END'
 		#!/bin/bash
+		/bin/echo welcome
 		greeting=$(printf '%s from bash' hello)
 		while read -r line; do
 			[ "$line" = end ] && break
