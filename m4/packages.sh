@@ -4,7 +4,10 @@
 BUILD_PACKAGES="autoconf automake libtool make pkg-config gcc libc6-dev libbsd-dev libconfuse-dev libev-dev"
 TRY_PACKAGES="git netcat-openbsd"
 TEST_PACKAGES="clang check mandoc git rsync openssh-server openssh-client curl apache2-utils micro-httpd netcat-openbsd
-	iproute2 procps strace valgrind systemd util-linux haproxy openssl"
+	iproute2 procps strace valgrind systemd util-linux haproxy openssl
+	busybox vsftpd nagios-nrpe-server nagios-nrpe-plugin distcc subversion cvs fingerd finger perl python3 php-cli"
+# It would take the place of another mail server.
+[ -e /usr/sbin/sendmail ] || TEST_PACKAGES="$TEST_PACKAGES exim4-daemon-light"
 
 missing_packages() {
 	for package; do
@@ -30,6 +33,19 @@ without_starting() {
 	return $status
 }
 
+# Servers among the packages, each with its unit.
+SERVERS="openssh-server:ssh haproxy:haproxy vsftpd:vsftpd nagios-nrpe-server:nagios-nrpe-server distcc:distcc
+	exim4-daemon-light:exim4"
+
+# disable_servers PACKAGE...: those that were just installed.
+disable_servers() {
+	for server in $SERVERS; do
+		case " $* " in
+		*" ${server%:*} "*) as_root systemctl --no-ask-password disable "${server#*:}" >/dev/null 2>&1 || : ;;
+		esac
+	done
+}
+
 # install_packages NAME...: says what is missing and installs it.
 install_packages() {
 	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
@@ -47,7 +63,6 @@ install_packages() {
 	# shellcheck disable=SC2086
 	without_starting as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing \
 		>/dev/null </dev/null
-	case " $missing" in
-	*" openssh-server "*) as_root systemctl --no-ask-password disable ssh >/dev/null 2>&1 || : ;;
-	esac
+	# shellcheck disable=SC2086
+	disable_servers $missing
 }

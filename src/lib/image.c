@@ -296,6 +296,12 @@ static const char *obstacle_in(const struct service_config *c, const char *progr
 	return NULL;
 }
 
+/* A set-user-ID program whose owner runs it is like any other: exim4, as root. */
+static bool changes_identity(const struct service_config *c, const struct stat *st)
+{
+	return (st->st_mode & S_ISUID && st->st_uid != c->identity.user) || (st->st_mode & S_ISGID && st->st_gid != c->identity.group);
+}
+
 const char *image_obstacle(const struct service_config *c, const char *library)
 {
 	char real[4096];
@@ -305,7 +311,7 @@ const char *image_obstacle(const struct service_config *c, const char *library)
 	if (access(real, R_OK) < 0)
 		return "the preload library is out of its reach";
 	snprintf(real, sizeof(real), "%s%s", c->chroot ? c->chroot : "", c->program);
-	if ((stat(real, &st) == 0 && st.st_mode & (S_ISUID | S_ISGID)) || getxattr(real, "security.capability", NULL, 0) > 0)
+	if ((stat(real, &st) == 0 && changes_identity(c, &st)) || getxattr(real, "security.capability", NULL, 0) > 0)
 		return "it changes its user, group or capabilities, and then no library is put in front of it";
 	return obstacle_in(c, c->program);
 }

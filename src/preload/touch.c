@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <linux/sched.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
@@ -43,6 +44,11 @@ static bool selects(const long argument[6], bool error_is_socket)
 				return true;
 	}
 	return false;
+}
+
+static bool is_process(const struct clone_args *a, size_t size)
+{
+	return a && size >= CLONE_ARGS_SIZE_VER0 && !(a->flags & CLONE_THREAD);
 }
 
 /* From one descriptor to another: what comes from the connection asks, also where it goes back there. */
@@ -144,6 +150,13 @@ static enum touch touch_of_many(long number, const long argument[6], bool error_
 		return moves(argument[0], argument[2], error_is_socket);
 	case SYS_tee:
 		return moves(argument[0], argument[1], error_is_socket);
+	case SYS_fork:
+	case SYS_vfork:
+		return TOUCH_ASKS;
+	case SYS_clone:
+		return argument[0] & CLONE_THREAD ? TOUCH_NOT : TOUCH_ASKS;
+	case SYS_clone3:
+		return is_process((const struct clone_args *)argument[0], (size_t)argument[1]) ? TOUCH_ASKS : TOUCH_NOT;
 	case SYS_io_uring_setup:
 	case SYS_io_uring_enter:
 	case SYS_io_uring_register:

@@ -2,7 +2,8 @@
 /*
  * First input or output: a call whose answer, or whose effect on the placeholder, would differ from the connection's. Interpreters ask
  * for a descriptor's kind long before they import anything; that does not differ, as the placeholder is a socket of the same family. To
-give the connection another number, other flags or an end asks, too: the placeholder's would be none of the connection's.
+ * give the connection another number, other flags or an end asks, too: the placeholder's would be none of the connection's. And so does to
+ * make a child: it would have the placeholder, and nobody sees what it does with it.
  */
 #ifndef TOUCH_H
 #define TOUCH_H

@@ -7,10 +7,12 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <linux/sched.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <termios.h>
 #include <unistd.h>
@@ -195,6 +197,21 @@ START_TEST(what_puts_something_else_in_its_place_asks)
 }
 END_TEST
 
+START_TEST(a_child_would_have_it)
+{
+	struct clone_args child = { .exit_signal = SIGCHLD }, thread = { .flags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD };
+
+	ck_assert_int_eq(touch(SYS_fork, 0, 0, 0, 0, false), TOUCH_ASKS);
+	ck_assert_int_eq(touch(SYS_vfork, 9, 0, 0, 0, false), TOUCH_ASKS);
+	ck_assert_int_eq(touch(SYS_clone, SIGCHLD, 0, 0, 0, false), TOUCH_ASKS);
+	ck_assert_int_eq(touch(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, false), TOUCH_ASKS);
+	ck_assert_int_eq(touch(SYS_clone, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, 0, 0, 0, false), TOUCH_NOT);
+	ck_assert_int_eq(touch(SYS_clone3, (long)&child, sizeof(child), 0, 0, false), TOUCH_ASKS);
+	ck_assert_int_eq(touch(SYS_clone3, (long)&thread, sizeof(thread), 0, 0, false), TOUCH_NOT);
+	ck_assert_int_eq(touch(SYS_clone3, 0, 0, 0, 0, false), TOUCH_NOT);
+}
+END_TEST
+
 static const long unseen[] = { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_submit };
 
 START_TEST(what_works_out_of_sight_cannot_be_judged)
@@ -218,6 +235,7 @@ Suite *touch_suite(void)
 	tcase_add_loop_test(t, a_select_asks_if_the_connection_is_in_a_set, 0, rows(selects));
 	tcase_add_test(t, epoll_asks_for_its_third);
 	tcase_add_test(t, what_puts_something_else_in_its_place_asks);
+	tcase_add_test(t, a_child_would_have_it);
 	tcase_add_loop_test(t, what_works_out_of_sight_cannot_be_judged, 0, rows(unseen));
 #endif
 	suite_add_tcase(s, t);
