@@ -554,6 +554,14 @@ static void renew_changed(struct pool *p)
 	pool_renew(p);
 }
 
+void launching_renew(struct pool *p)
+{
+	struct launching *l = &p->launching;
+
+	if (l->launch == LAUNCH_FORKSERVER && l->current && !l->fresh && p->state != POOL_CLOSED)
+		start_template(p);
+}
+
 void launching_look(struct pool *p)
 {
 	struct launching *l = &p->launching;

@@ -53,6 +53,9 @@ void launching_look(struct pool *p);
  */
 pid_t launching_make(struct pool *p, struct pool_worker *worker);
 
+/* Makes a new image for what a template has from its birth; the old one serves until that is ready. */
+void launching_renew(struct pool *p);
+
 /* Sends what was ordered. */
 void launching_flush(struct pool *p);
 

@@ -62,9 +62,12 @@ static void renew_workers(struct master *m)
 	struct pool *p;
 
 	TAILQ_FOREACH(s, &m->server.services, next) {
-		TAILQ_FOREACH(p, &s->pools, next)
-			if (p->config->stderr_to == STDERR_LOG)
-				pool_renew(p);
+		TAILQ_FOREACH(p, &s->pools, next) {
+			if (p->config->stderr_to != STDERR_LOG)
+				continue;
+			pool_renew(p);
+			launching_renew(p);
+		}
 		service_look(s);
 	}
 }
