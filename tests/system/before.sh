@@ -150,8 +150,10 @@ if [ -n "$python" ]; then
 	ok "but nothing of the system's random numbers" not same urandom
 	ok "nor of its secrets" not same secrets
 	ok "an interval timer" await ' timer: launch = "preexec" instead of "forkserver": it has a timer running'
-	ok "and alone, before main" await ' timer: stop-at = "main" instead of "first-io": it has a timer running'
+	# Those that were made meanwhile are served first.
 	ok "runs on" until_true answers timer x "x True"
+	ok "and one that would run out while it waits: before main" await ' timer: stop-at = "main" instead of "first-io": it has a timer running'
+	ok "runs on there, too" until_true answers timer x "x True"
 	ok "an epoll" await ' epoll: launch = "preexec" instead of "forkserver": it has a descriptor of the kernel'
 	ok "is asked by each for itself" until_true answers epoll x "epoll x"
 	ok "an answer before any question" await ' greet: stop-at = "main" instead of "first-io": it answers before'
