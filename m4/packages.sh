@@ -4,7 +4,7 @@
 BUILD_PACKAGES="autoconf automake libtool make pkg-config gcc libc6-dev libbsd-dev libconfuse-dev libev-dev"
 TRY_PACKAGES="git netcat-openbsd"
 TEST_PACKAGES="clang check mandoc git rsync openssh-server openssh-client curl apache2-utils micro-httpd netcat-openbsd
-	iproute2 procps strace valgrind systemd util-linux haproxy openssl"
+	iproute2 procps strace valgrind systemd util-linux haproxy openssl perl python3"
 
 missing_packages() {
 	for package; do
