@@ -4,14 +4,10 @@
 BUILD_PACKAGES="autoconf automake libtool make pkg-config gcc libc6-dev libbsd-dev libconfuse-dev libev-dev"
 TRY_PACKAGES="git netcat-openbsd"
 TEST_PACKAGES="clang check mandoc git rsync openssh-server openssh-client curl apache2-utils micro-httpd netcat-openbsd
-<<<<<<< HEAD
 	iproute2 procps strace valgrind systemd util-linux haproxy openssl
 	busybox vsftpd nagios-nrpe-server nagios-nrpe-plugin distcc subversion cvs fingerd finger perl python3 php-cli"
 # It would take the place of another mail server.
 [ -e /usr/sbin/sendmail ] || TEST_PACKAGES="$TEST_PACKAGES exim4-daemon-light"
-=======
-	iproute2 procps strace valgrind systemd util-linux haproxy openssl perl python3"
->>>>>>> traps
 
 missing_packages() {
 	for package; do
