@@ -156,7 +156,7 @@ void admission_end(struct admission *a, const struct board *board, uint32_t slot
 		sources_leave(&a->sources, &board->slot[slot].hold);
 }
 
-/* Reads away what has arrived: closing with unread data would reset the connection, and the text with it. */
+/* Reads away what has arrived: closing with unread data would reset the connection, and a text with it. */
 static void drain(int fd)
 {
 	char rest[1024];
@@ -180,6 +180,9 @@ void admission_answer(int fd, const struct answer *a)
 		drain(fd);
 		break;
 	case ANSWER_CLOSE:
+		kernel_shutdown(fd, SHUT_WR);
+		drain(fd);
+		break;
 	case ANSWER_QUEUE:
 	default:
 		break;

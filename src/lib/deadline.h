@@ -25,6 +25,7 @@ enum deadline_reason {
 	DEADLINE_NO_REASON,
 	DEADLINE_TIME,
 	DEADLINE_FIRST_BYTE,
+	DEADLINE_REASONS,
 };
 
 /* What the master knows of one worker. */

@@ -45,7 +45,7 @@ void ledger_release(struct ledger *l)
 
 bool ledger_suits(const struct ledger *l, uint32_t workers)
 {
-	return l->sources.rows >= sources_rows(workers);
+	return (uint64_t)l->sources.rows * SOURCES_ROW >= (uint64_t)workers * 2;
 }
 
 int ledger_map(const struct ledger *l, struct sources *out)

@@ -19,6 +19,7 @@
 #define WAKE_PAUSE 0.1
 
 #define BURIAL_EVERY 0.01 /* s */
+#define REFUSALS_EVERY 2.0 /* s; workers write a record each second while it lasts */
 
 /* Handshakes that had begun when the door was shut may take so long; where they cannot be counted they get less. */
 #define HANDSHAKES_LIMIT 5000 /* ms */
@@ -177,6 +178,14 @@ static void on_burial(struct ev_loop *loop, struct ev_timer *timer, int events)
 	look_service(p);
 }
 
+/* A flood ends some time, and then nobody writes a record of what came after the last one. */
+static void on_refusals(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	(void)events;
+	if (!pool_tell_refusals(timer->data))
+		ev_timer_stop(loop, timer);
+}
+
 static void init_events(struct pool *p)
 {
 	ev_io_init(&p->on_wake, on_wake, p->wake[0], EV_READ);
@@ -185,6 +194,8 @@ static void init_events(struct pool *p)
 	ev_timer_init(&p->look, on_look, 0., 0.);
 	ev_timer_init(&p->quiet, on_quiet_over, 0., 0.);
 	ev_timer_init(&p->burial, on_burial, BURIAL_EVERY, BURIAL_EVERY);
+	ev_timer_init(&p->refusals, on_refusals, REFUSALS_EVERY, REFUSALS_EVERY);
+	p->refusals.data = p;
 	p->on_wake.data = p->on_record.data = p->on_client.data = p->look.data = p->quiet.data = p->burial.data = p;
 }
 
@@ -228,6 +239,7 @@ void pool_free(struct pool *p)
 	ev_timer_stop(loop, &p->look);
 	ev_timer_stop(loop, &p->quiet);
 	ev_timer_stop(loop, &p->burial);
+	ev_timer_stop(loop, &p->refusals);
 	launching_free(p);
 	ev_timer_stop(loop, &p->deadline);
 	close_pipe(p->wake);

@@ -107,6 +107,7 @@ struct pool {
 	int idle_wakes;        /* wakes in a row after which it did nothing */
 
 	struct trouble trouble; /* of accept */
+	struct ev_timer refusals;        /* runs while some may not have been told */
 	uint32_t told_refused[REFUSALS]; /* how many refusals the log has told of */
 	uint32_t dropped;     /* records, as told */
 };
@@ -142,6 +143,9 @@ void pool_watch(struct pool *p, bool watch);
 
 /* Reads what the workers have recorded and logs it. */
 void pool_read_records(struct pool *p);
+
+/* Logs how many connections were refused since that was told last. True if there were any. */
+bool pool_tell_refusals(struct pool *p);
 
 /* The pool accepts no more: idle workers retire, busy ones finish. The listener is left to its other holders. */
 void pool_close(struct pool *p);

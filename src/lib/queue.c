@@ -149,10 +149,11 @@ struct queue queue_look(int fd)
 
 	if (getsockname(fd, (struct sockaddr *)&name, &length) < 0)
 		return q;
-	if (name.ss_family == AF_UNIX)
+	if (name.ss_family == AF_UNIX) { /* whose drops nobody counts */
 		look_unix(fd, &q);
-	else
-		look_tcp(fd, &q);
+		return q;
+	}
+	look_tcp(fd, &q);
 	look_drops(fd, &q);
 	return q;
 }

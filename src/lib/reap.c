@@ -207,8 +207,10 @@ static void bury(struct server *s, struct pool_worker *w)
 		return;
 	keep_no_more(s, w);
 	conclude(w, status);
-	if (w->deadline.reason)
+	if (w->deadline.reason) {
+		service->ended[w->deadline.reason]++;
 		leftovers_expect(s, w);
+	}
 	pool_worker_gone(w);
 	service->due = true;
 }

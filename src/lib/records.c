@@ -133,6 +133,24 @@ static void refused(struct pool *p, const struct record *r)
 	log_notice("%s: refused peer=%s reason=%s%s (%u since the last such line)", name_of(p), peer, refusal_name(r->refusal),
 	           detail, all - p->told_refused[r->refusal]);
 	p->told_refused[r->refusal] = all;
+	if (!ev_is_active(&p->refusals))
+		ev_timer_again(p->service->server->loop, &p->refusals);
+}
+
+bool pool_tell_refusals(struct pool *p)
+{
+	bool any = false;
+
+	for (unsigned reason = REFUSED_NOT + 1; reason < REFUSALS; reason++) {
+		uint32_t all = atomic_load(&p->board.header->refused[reason]);
+
+		if (all == p->told_refused[reason])
+			continue;
+		log_notice("%s: refused %u more reason=%s", name_of(p), all - p->told_refused[reason], refusal_name(reason));
+		p->told_refused[reason] = all;
+		any = true;
+	}
+	return any;
 }
 
 static void in_trouble(struct pool *p, const struct record *r)

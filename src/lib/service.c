@@ -260,13 +260,14 @@ uint64_t service_refused(const struct service *s, enum refusal reason)
 	return all;
 }
 
-void service_keep_counts(struct service *s, const struct pool *p)
+void service_keep_counts(struct service *s, struct pool *p)
 {
+	pool_tell_refusals(p);
 	for (int i = 0; i < REFUSALS; i++)
 		s->refused[i] += atomic_load(&p->board.header->refused[i]);
 }
 
-static bool counts(const struct service_config *c)
+bool service_counts(const struct service_config *c)
 {
 	return c->rate.count != UNSET || c->source.max != UNSET || c->source.rate.count != UNSET;
 }
@@ -277,7 +278,7 @@ static int prepare_ledger(struct service *s)
 	uint32_t workers = (uint32_t)s->config->workers.max;
 	struct ledger *l;
 
-	if (!counts(s->config)) {
+	if (!service_counts(s->config)) {
 		ledger_release(s->ledger);
 		s->ledger = NULL;
 		return 0;
@@ -287,6 +288,8 @@ static int prepare_ledger(struct service *s)
 	l = ledger_new(workers);
 	if (!l)
 		return -1;
+	if (s->ledger)
+		log_warning("%s: what each source has is counted anew: there was not room enough for %u workers", s->config->name, workers);
 	ledger_release(s->ledger);
 	s->ledger = l;
 	return 0;

@@ -46,6 +46,7 @@ struct service {
 	bool due;           /* service_look is to be called */
 	unsigned generation;
 	struct ledger *ledger; /* of the present generation; NULL: nothing is counted */
+	uint64_t ended[DEADLINE_REASONS]; /* connections that were ended by a limit in time */
 	uint64_t refused[REFUSALS]; /* by pools that are gone; see service_refused */
 	struct gate gate;
 	struct resolvers *resolvers; /* those of the present configuration, NULL: none */
@@ -92,11 +93,14 @@ void service_went_well(struct service *s, const struct pool_worker *worker);
 /* Its past failures count no longer: it has a new configuration. */
 void service_start_afresh(struct service *s);
 
+/* Does it limit its sources or its rate, so that it needs a ledger? */
+bool service_counts(const struct service_config *c);
+
 /* How many connections it has refused for a reason, by all its generations. */
 uint64_t service_refused(const struct service *s, enum refusal reason);
 
 /* A pool is about to be freed: what it has counted stays with its service. */
-void service_keep_counts(struct service *s, const struct pool *p);
+void service_keep_counts(struct service *s, struct pool *p);
 
 /* May workers be made at present? */
 bool service_may_spawn(struct service *s);

@@ -459,30 +459,40 @@ static int find_changes(struct reload *r)
 	return 0;
 }
 
-/* How many pools are to be made. */
-static size_t count_new_pools(const struct reload *r)
+#define DESCRIPTORS_POOL 5  /* the board and two pipes */
+#define DESCRIPTORS_IMAGE 3 /* its brief and both ends of a socket */
+#define DESCRIPTORS_DOOR 2  /* of resolvers */
+
+/* How many descriptors a service needs that is new or has changed. */
+static size_t descriptors_of(const struct service_config *c)
+{
+	bool image = c->program && c->launch != LAUNCH_EXEC;
+	size_t each = DESCRIPTORS_POOL + (image ? DESCRIPTORS_IMAGE : 0);
+
+	return c->endpoint_count * each + service_counts(c) + (c->lookup_hostname ? DESCRIPTORS_DOOR : 0);
+}
+
+static size_t count_new_descriptors(const struct reload *r)
 {
 	const struct configuration *c = r->configuration;
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->count; i++)
 		if (r->changes[i] || !server_find(&r->master->server, c->services[i]->name))
-			n += c->services[i]->endpoint_count;
+			n += descriptors_of(c->services[i]);
 	return n;
 }
-
-#define DESCRIPTORS_EACH 5 /* of a pool: the board and two pipes */
 
 /* Are there descriptors for all the new pools? Better to know before than after. */
 static int check_descriptors(const struct reload *r)
 {
-	size_t needed = count_new_pools(r) * DESCRIPTORS_EACH, got = 0;
+	size_t needed = count_new_descriptors(r), got = 0;
 	int *fds = calloc(needed + 1, sizeof(*fds));
 
 	while (fds && got < needed && (fds[got] = dup(STDERR_FILENO)) >= 0)
 		got++;
 	if (got < needed)
-		log_error("reload: cannot make %zu pools: %s", needed / DESCRIPTORS_EACH, strerror(errno));
+		log_error("reload: there are no %zu descriptors for new pools: %s", needed, strerror(errno));
 	for (size_t i = 0; i < got; i++)
 		close(fds[i]);
 	free(fds);

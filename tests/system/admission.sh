@@ -56,6 +56,10 @@ ok "and refuses the reload" logged 'reload: refused; the old configuration stays
 ok "the old list stays" "$crowd" served "$(port listed)" 1 127.0.0.1
 printf '127.0.0.2\n' >"$T/friends"
 
+# A flood is told by its first and by how many there were more.
+"$crowd" limit "$(port each)" 0 4 200 127.0.6.1 >/dev/null 2>&1
+ok "of a flood that has ended, all that were refused are told" await 'each: refused [0-9]+ more reason=source-max'
+
 # Concurrency
 ok "of 16 clients each from 4 addresses, 3 of each are served at once, always" \
 	"$crowd" limit "$(port each)" 3 16 300 127.0.1.1 127.0.1.2 127.0.1.3 127.0.1.4

@@ -10,6 +10,7 @@ service "burst"   { listen = { "127.0.0.1:0" }  exec = { "cat" }  workers { max 
 service "demand"  { listen = { "127.0.0.1:0" }  exec = { "cat" }  workers { min-spare = 0 } }
 service "twice"   { listen = { "127.0.0.1:0" }  builtin = "echo"  workers { min-spare = 0  idle-timeout = 200ms } }
 service "queue"   { listen = { "127.0.0.1:0" }  exec = { "cat" }  workers { max = 2 } }
+service "path"    { listen = { "$T/path" }  exec = { "cat" }  workers { max = 1 } }
 service "close"   { listen = { "127.0.0.1:0" }  exec = { "cat" }  workers { max = 1 }  when-full = "close" }
 service "reset"   { listen = { "127.0.0.1:0" }  exec = { "cat" }  workers { max = 1 }  when-full = "reset" }
 service "text"    { listen = { "127.0.0.1:0" }  exec = { "cat" }  workers { max = 1 }  when-full = "$T/full.txt" }
@@ -49,13 +50,28 @@ release() {
 	wait "$holder"
 }
 ok "two connections fill a service of two" hold queue 2
-ok "that is said once, with the number" await 'queue: full: all of its 2 workers are busy'
+ok "that is said once, with the number and what can be seen of its listener" \
+	await 'queue: full: all of its 2 workers are busy; 127\.0\.0\.1:[0-9]+: [0-9]+ of [0-9]+ wait, 0 attempts dropped'
 echo third | "$programs/client" talk "$(port queue)" >"$T/third" 9>&- &
 third=$!
+queued() {
+	[ "$(ss -Hltn "sport = :$(port queue)" | awk '{ print $2 }')" = 1 ]
+}
+ok "the third lies in the kernel's queue" until_true queued
+"$programs/await" -m 50
 ok "the two are served to their end" release
 wait $third
 ok "the third waited in the queue and was served" grep -q third "$T/third"
-ok "that there is room again is said" await 'queue: up again'
+ok "that there is room again is said, and how long one waited" \
+	await 'queue: up again after [0-9]+\.[0-9]+ s; 127\.0\.0\.1:[0-9]+: 0 of [0-9]+ wait, 0 attempts dropped, longest wait [0-9]+\.[0-9]+ s'
+
+# hold_path: of a path the kernel counts no drops, and no times.
+mkfifo "$T/hold.path"
+"$programs/client" hold "$T/path" 1 <"$T/hold.path" >"$T/held.path" &
+started="$started $!"
+exec 8>"$T/hold.path"
+ok "a full service on a path tells its queue, and nothing that nobody counts" await 'path: full: all of its 1 workers are busy; /.*/path: [0-9]+ of [0-9]+ wait$'
+exec 8>&-
 
 for kind in close reset text; do
 	ok "$kind: one connection fills a service of one" hold $kind 1

@@ -57,6 +57,7 @@ START_TEST(those_who_wait_are_counted_up_to_the_limit)
 		ck_assert_msg(becomes(has_come, &(struct expected){ fd, i + 1 }), "%s: %d", addresses[_i], queue_waiting(fd));
 		q = queue_look(fd);
 		ck_assert_msg(q.waiting == i + 1 && q.limit == BACKLOG, "%s: %d of %d", addresses[_i], q.waiting, q.limit);
+		ck_assert_msg(q.dropped == (address_family(&bound) == AF_UNIX ? -1 : 0), "%s: %lld", addresses[_i], q.dropped);
 	}
 	one = accept(fd, NULL, NULL);
 	ck_assert_int_ge(one, 0);
