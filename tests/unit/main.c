@@ -14,6 +14,7 @@ int main(void)
 	srunner_add_suite(runner, address_suite());
 	srunner_add_suite(runner, birth_suite());
 	srunner_add_suite(runner, board_suite());
+	srunner_add_suite(runner, bucket_suite());
 	srunner_add_suite(runner, builtin_suite());
 	srunner_add_suite(runner, complaints_suite());
 	srunner_add_suite(runner, configuration_suite());

@@ -9,6 +9,7 @@ Suite *accept_suite(void);
 Suite *address_suite(void);
 Suite *birth_suite(void);
 Suite *board_suite(void);
+Suite *bucket_suite(void);
 Suite *builtin_suite(void);
 Suite *complaints_suite(void);
 Suite *configuration_suite(void);
