@@ -28,6 +28,7 @@ Suite *resolve_suite(void);
 Suite *service_config_suite(void);
 Suite *socket_options_suite(void);
 Suite *source_suite(void);
+Suite *sources_suite(void);
 Suite *step_suite(void);
 Suite *value_suite(void);
 Suite *variables_suite(void);
