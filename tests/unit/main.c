@@ -34,6 +34,7 @@ int main(void)
 	srunner_add_suite(runner, socket_options_suite());
 	srunner_add_suite(runner, source_suite());
 	srunner_add_suite(runner, sources_suite());
+	srunner_add_suite(runner, sources_model_suite());
 	srunner_add_suite(runner, step_suite());
 	srunner_add_suite(runner, value_suite());
 	srunner_add_suite(runner, variables_suite());

@@ -29,6 +29,7 @@ Suite *service_config_suite(void);
 Suite *socket_options_suite(void);
 Suite *source_suite(void);
 Suite *sources_suite(void);
+Suite *sources_model_suite(void);
 Suite *step_suite(void);
 Suite *value_suite(void);
 Suite *variables_suite(void);
