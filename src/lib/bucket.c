@@ -43,8 +43,9 @@ static uint64_t after(uint64_t full, const struct bucket_rate *rate, uint64_t no
 }
 
 /*
- * The clock is looked at after the word: what others wrote before that, and rightly, is nonsense at no later time. And if this process is
- * stopped before it has put nonsense right, it declares the bucket to have been empty at a time that is long past, as it was.
+ * The clock is looked at after the word: what others wrote before that, and rightly, is nonsense at no later time. And if
+ * this process is stopped before it has put nonsense right, it declares the bucket to have been empty at a time that is
+ * long past, as it was.
  */
 bool bucket_take_by(_Atomic uint64_t *bucket, const struct bucket_rate *rate, uint64_t now, uint64_t (*clock)(void))
 {

@@ -1,34 +1,38 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * An entry's word has all that must change together: the source's tag, a state (free, tentative, firm) and the count. Connections are
- * counted in firm entries alone, and nobody takes an entry away that counts any; so whoever is counted has the entry for
- * himself and his like until he leaves. Tokens are taken and given back only while one is counted.
+ * An entry's word has all that must change together: the source's tag, a state (free, tentative, firm) and the count.
+ * Connections are counted in firm entries alone, and nobody takes an entry away that counts any; so whoever is counted
+ * has the entry for himself and his like until he leaves. Tokens are taken and given back only while one is counted.
  *
  * No two entries of a row are firm for one source, or its limit would be twice what it is:
  *
- * - A newcomer writes a tentative word into a free or idle entry. It has a stamp, which makes it unlike every earlier one.
- * - Who meets a tentative entry of his source, whoever wrote it, reads its word and then looks at every other entry of the row. If one of them is
- *   firm for that source, he takes the tentative one out; of two tentative ones the lower stays and he takes the higher out. Else he
- *   fills the bucket and makes the entry firm, if its word is still the one that he read first.
+ * - A newcomer writes a tentative word into a free or idle entry. It has a stamp, which makes it unlike every earlier
+ *   one. (It comes again after four million newcomers in one row; to be deceived, a worker would have to be stopped in
+ *   the middle of a search for exactly so many.)
+ * - Who meets a tentative entry of his source, whoever wrote it, reads its word and then looks at every other entry of
+ *   the row. If one of them is firm for that source, he takes the tentative one out; of two tentative ones the lower
+ *   stays and he takes the higher out. Else he fills the bucket and makes the entry firm, if its word is still the one
+ *   that he read first.
  *
- * Suppose i and then j became firm. Who made j firm had its tentative word, then looked at i and did not find the source there; so the
- * tentative word of i is younger than that. Who made i firm had that word, then looked at j, where all this time the tentative word
- * stood: he cannot have gone on. A tentative entry belongs to nobody, so it does not matter who was killed or stopped: the next who comes goes
- * on with it, and nobody waits.
+ * Suppose i became firm, and then j while i still was. Who made j firm had its tentative word, then looked at i and did
+ * not find the source there; so the tentative word of i is younger than that. Who made i firm had that word, then looked
+ * at j, where all this time the tentative word stood: he cannot have gone on. A tentative entry belongs to nobody, so it
+ * does not matter who was killed or stopped: the next who comes goes on with it, and nobody waits.
  *
- * A bucket is filled by compare-and-swap from what it was while the word was tentative, so whoever comes late with that finds a
- * bucket from which tokens were taken since, and fails.
+ * A bucket is filled by compare-and-swap from what it was while the word was tentative, so whoever comes late with that
+ * finds a bucket from which tokens were taken since, and fails.
  *
- * The dead. A slot that says `counted` is in the count, one that says nothing is not; `counting` and `leaving` may be either.
- * For one that died in those, the master marks the word, reads all slots, and writes their number if the mark is still there; every
- * change of the count takes the mark away. So no count changed while it read, and each slot that it read as counted was in the count, and no
- * other. A slot of a living worker that is just counting makes it try again later.
+ * The dead. A slot that says `counted` is in the count, one that says nothing is not; `counting` and `leaving` may be
+ * either. For one that died in those, the master marks the word, reads all slots, and writes their number if the mark is
+ * still there; every change of the count takes the mark away. So no count changed while it read, and each slot that it
+ * read as counted was in the count, and no other. A slot of a living worker that is just counting makes it try again
+ * later.
  */
 #include "sources.h"
 
 #include "kernel.h"
 
-/* How often an entry may be snatched away before its place is made, and how long a mark is respected. (A test makes both smaller.) */
+/* How often a place may be snatched away, and how long a mark is respected. (A test makes both smaller.) */
 #ifndef SOURCES_ATTEMPTS
 #define SOURCES_ATTEMPTS 1000
 #define SOURCES_PATIENCE 10
@@ -158,8 +162,9 @@ static uint64_t first_bits(uint64_t value, int bits)
 }
 
 /*
- * Each bit of the address and of the key reaches every bit of the hash, through two products of unknown factors. Nobody outside
- * ever sees a hash, so there is nothing to learn the key from, and what is chosen without it falls into rows at random.
+ * Each bit of the address and of the key reaches every bit of the hash, through two products of unknown factors. Nobody
+ * outside ever sees a hash, so there is nothing to learn the key from, and what is chosen without it falls into rows at
+ * random.
  */
 static uint64_t hash(const uint64_t key[2], uint64_t family, uint64_t high, uint64_t low)
 {
@@ -280,7 +285,7 @@ static bool fill(struct source_entry *e, uint64_t word)
 	return true;
 }
 
-/* Goes on with a tentative entry, where somebody left it or is just now. How far it came is seen when the row is searched again. */
+/* Goes on with a tentative entry. How far it came is seen when the row is searched again. */
 static void make_firm(struct source_entry *row, struct source_entry *e, uint64_t word, uint64_t source)
 {
 	if (is_alone(row, e, word, source) && fill(e, word))
@@ -330,8 +335,8 @@ static enum phase phase_in(uint64_t held)
 }
 
 /*
- * The word as it is when the master does not just count the entry anew: a change would make it begin again, and where connections
- * come all the time it would never end. But it may be stopped or dead itself, so this is courtesy and no lock.
+ * The word when the master is not just counting the entry anew: a change would make it begin again, and where
+ * connections come all the time it would never end. It may be stopped or dead itself, so this is courtesy and no lock.
  */
 static uint64_t undisturbing(const struct source_entry *e, uint64_t word)
 {
@@ -365,8 +370,8 @@ static bool count_in(struct source_entry *e, uint64_t word, uint32_t max, uint64
 	return label(word) == ours;
 }
 
-static enum source_verdict count_source(struct sources *s, const struct source_rules *rules, uint64_t source, source_hold *hold,
-                                        uint64_t now)
+static enum source_verdict count_source(struct sources *s, const struct source_rules *rules, uint64_t source,
+                                        source_hold *hold, uint64_t now)
 {
 	uint32_t max = rules->max && rules->max < COUNT_MAX ? rules->max : (uint32_t)COUNT_MAX;
 	struct source_entry *row = row_of(s, source);
@@ -385,6 +390,12 @@ static enum source_verdict count_source(struct sources *s, const struct source_r
 	return SOURCE_NO_PLACE;
 }
 
+/* The entry in which the hold is counted for certain, or NULL. A worker may have written anything there. */
+static struct source_entry *counted_in(const struct sources *s, uint64_t held)
+{
+	return phase_in(held) == COUNTED && index_in(held) < entries(s) ? s->entry + index_in(held) : NULL;
+}
+
 enum source_verdict sources_enter(struct sources *s, const struct source_rules *rules, uint64_t source, source_hold *hold,
                                   uint64_t now)
 {
@@ -396,19 +407,15 @@ enum source_verdict sources_enter(struct sources *s, const struct source_rules *
 	verdict = count_source(s, rules, source, hold, now);
 	if (verdict != SOURCE_ADMITTED)
 		return verdict;
-	e = s->entry + index_in(atomic_load_explicit(hold, memory_order_relaxed));
+	e = counted_in(s, atomic_load_explicit(hold, memory_order_relaxed));
+	if (!e)
+		return SOURCE_ADMITTED; /* another process has written into our slot: it lies about itself */
 	if (!bucket_take(&e->bucket, &rules->rate, now)) {
 		sources_leave(s, hold);
 		return SOURCE_TOO_FAST;
 	}
 	atomic_store_explicit(&e->used, now, memory_order_relaxed);
 	return SOURCE_ADMITTED;
-}
-
-/* The entry in which the hold is counted for certain, or NULL. A worker may have written anything there. */
-static struct source_entry *counted_in(const struct sources *s, uint64_t held)
-{
-	return phase_in(held) == COUNTED && index_in(held) < entries(s) ? s->entry + index_in(held) : NULL;
 }
 
 /* False if others were quicker so many times. */
@@ -483,7 +490,7 @@ static bool recount(struct source_entry *e, struct tally *t, sources_each_slot *
 	return false;
 }
 
-/* The slot says DEAD until it is done: another that died in the same entry does not wait for it then, as for one that lives. */
+/* The slot says DEAD until it is done: so two that died in one entry do not wait for each other. */
 static bool bury_uncertain(const struct sources *s, source_hold *hold, uint64_t index, sources_each_slot *each, void *slots)
 {
 	struct tally t = { .index = index };

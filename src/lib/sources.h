@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What each client network has at present: how many connections, and its token bucket. One table for each service, in shared memory of
- * fixed size, written by all its workers without locks.
+ * What each client network has at present: how many connections, and its token bucket. One table for each service, in
+ * shared memory of fixed size, written by all its workers without locks.
  *
- * The slots are the truth, the table is an index. A worker writes into its own slot (its `hold`, on the board) which entry it is about
- * to count in, then counts, then says in its slot that it has; and likewise backwards. Whoever dies in between is told by its slot, and
- * the master counts that entry anew from all slots. So kill -9 at any instant leaves no count behind.
+ * The slots are the truth, the table is an index. A worker writes into its own slot (its `hold`, on the board) which
+ * entry it is about to count in, then counts, then says in its slot that it has; and likewise backwards. Whoever dies in
+ * between is told by its slot, and the master counts that entry anew from all slots. So kill -9 at any instant leaves no
+ * count behind.
  *
- * A flood of distinct sources meets a table that is full of them: then the entry that was idle for the longest time goes, one whose
- * bucket is full first, since forgetting that changes nothing. An entry with connections never goes. A source that finds
- * only such entries in its row of SOURCES_ROW is refused.
+ * A flood of distinct sources meets a table that is full of them: then the entry that was idle for the longest time goes,
+ * one whose bucket is full first, since forgetting that changes nothing. An entry with connections never goes. A source
+ * that finds only such entries in its row of SOURCES_ROW is refused.
  *
- * An entry is found by a keyed hash, whose key is of the service and never leaves the machine: nobody can choose addresses that meet
- * in one row.
+ * An entry is found by a keyed hash, whose key is of the service and never leaves the machine: nobody can choose
+ * addresses that meet in one row.
  */
 #ifndef SOURCES_H
 #define SOURCES_H
@@ -70,13 +71,13 @@ uint32_t sources_rows(uint32_t workers);
 /* Points s at memory of sources_size(rows) bytes, aligned to a page. */
 void sources_attach(struct sources *s, void *memory, uint32_t rows);
 
-/* The source of a client: the hash of its network, or of its uid where it came through a path or abstract socket. Never 0. */
+/* The source of a client, never 0: a hash of its network, or of its uid where it came through a path or abstract socket. */
 uint64_t sources_hash(const struct sources *s, const struct source_rules *rules, const struct address *peer, uid_t uid);
 
 /*
- * A worker has a connection from this source: counts it and takes a token, or says why not, and then nothing is counted or taken.
- * hold is the worker's own slot's and holds nothing before. Allocates nothing, takes no lock, calls nothing of the C library. Without any
- * rules it admits and does not look at the table.
+ * A worker has a connection from this source: counts it and takes a token, or says why not, and then nothing is counted
+ * or taken. hold is the worker's own slot's and holds nothing before. Allocates nothing, takes no lock, calls nothing of
+ * the C library. Without any rules it admits and does not look at the table.
  */
 enum source_verdict sources_enter(struct sources *s, const struct source_rules *rules, uint64_t source, source_hold *hold,
                                   uint64_t now);
@@ -87,15 +88,15 @@ void sources_leave(struct sources *s, source_hold *hold);
 /* The connection was refused after all, for another reason: as if it had never come. */
 void sources_undo(struct sources *s, const struct source_rules *rules, source_hold *hold);
 
-/* The master's side: a worker has died; what its slot holds is given back, or, if it died while it counted, is counted anew. */
+/* The master's side: what a dead worker's slot holds is given back or, if it died while it counted, counted anew. */
 
 /* Calls visit for each slot of the service but no other. */
 typedef void sources_each_slot(void (*visit)(const source_hold *hold, void *tally), void *tally, void *slots);
 
 /*
- * True if all is well, and the slot may be used again. False if the entry could not be counted just now, as another worker was in the
- * middle of counting in it: call again a little later with the same hold, which belongs to the dead until then. The worker must
- * have been waited for: one that is killed may still run for a moment.
+ * True if all is well, and the slot may be used again. False if the entry could not be counted just now, as another
+ * worker was in the middle of counting in it: call again a little later with the same hold, which belongs to the dead
+ * until then. The worker must have been waited for: one that is killed may still run for a moment.
  */
 bool sources_bury(struct sources *s, source_hold *hold, sources_each_slot *each, void *slots);
 

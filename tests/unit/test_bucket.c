@@ -53,47 +53,46 @@ START_TEST(a_rate_becomes_an_interval_and_a_depth)
 {
 	struct bucket_rate r = bucket_rate_of(rates[_i].count, rates[_i].per, rates[_i].burst);
 
-	ck_assert_msg(r.interval == rates[_i].interval && r.depth == rates[_i].depth, "row %d: %ju, %ju", _i, (uintmax_t)r.interval,
-	              (uintmax_t)r.depth);
+	ck_assert_msg(r.interval == rates[_i].interval && r.depth == rates[_i].depth, "row %d: %ju, %ju", _i,
+	              (uintmax_t)r.interval, (uintmax_t)r.depth);
 }
 END_TEST
 
-/* A burst of three, then one every ten. What a connection meets that comes so long after the start: + or -. */
+/* A burst of three, then one every ten: who comes so long after the start is admitted (+) or refused (-). */
 static const struct {
 	const char *name;
 	uint64_t word; /* at the start */
-	struct {
-		int at;
-		char verdict;
-	} event[12];
+	const char *events;
 } sequences[] = {
-	{ "a burst, then nothing", 0, { { 0, '+' }, { 0, '+' }, { 0, '+' }, { 0, '-' }, { 0, '-' } } },
-	{ "one for each interval", 0, { { 0, '+' }, { 0, '+' }, { 0, '+' }, { 9, '-' }, { 10, '+' }, { 10, '-' }, { 19, '-' }, { 20, '+' } } },
-	{ "what was saved up", 0, { { 0, '+' }, { 0, '+' }, { 0, '+' }, { 25, '+' }, { 25, '+' }, { 25, '-' }, { 29, '-' }, { 30, '+' } } },
-	{ "never more than a burst", 0, { { 0, '+' }, { 900, '+' }, { 900, '+' }, { 900, '+' }, { 900, '-' }, { 910, '+' }, { 910, '-' } } },
-	{ "asking costs nothing", 0, { { 0, '+' }, { 0, '+' }, { 0, '+' }, { 1, '-' }, { 2, '-' }, { 3, '-' }, { 9, '-' }, { 10, '+' } } },
-	{ "a full one", FIRST, { { 0, '+' }, { 0, '+' }, { 0, '+' }, { 0, '-' } } },
-	{ "one token", FIRST + 20, { { 0, '+' }, { 0, '-' }, { 10, '+' }, { 10, '-' } } },
-	{ "nearly one token", FIRST + 21, { { 0, '-' }, { 1, '+' }, { 10, '-' }, { 11, '+' } } },
-	{ "an empty one", FIRST + 30, { { 0, '-' }, { 9, '-' }, { 10, '+' }, { 19, '-' }, { 20, '+' } } },
-	{ "nonsense is an empty one", FIRST + 31, { { 0, '-' }, { 9, '-' }, { 10, '+' }, { 10, '-' }, { 20, '+' } } },
-	{ "no time at all", UINT64_MAX, { { 0, '-' }, { 9, '-' }, { 10, '+' }, { 10, '-' }, { 40, '+' }, { 40, '+' }, { 40, '+' }, { 40, '-' } } },
-	{ "the clock goes back", 0, { { 1000, '+' }, { 1000, '+' }, { 0, '-' }, { 9, '-' }, { 10, '+' }, { 10, '-' }, { 20, '+' } } },
-	{ "the clock goes back a little", 0, { { 5, '+' }, { 5, '+' }, { 0, '-' }, { 4, '-' }, { 5, '+' }, { 5, '-' } } },
-	{ "the clock leaps", 0, { { 0, '+' }, { 0, '+' }, { 0, '+' }, { 1000000000, '+' }, { 1000000000, '+' }, { 1000000000, '+' },
-	                          { 1000000000, '-' } } },
-	{ "forth and back again", 0, { { 0, '+' }, { 1000000000, '+' }, { 0, '-' }, { 10, '+' }, { 10, '-' }, { 20, '+' } } },
+	{ "a burst, then nothing", 0, "0+ 0+ 0+ 0- 0-" },
+	{ "one for each interval", 0, "0+ 0+ 0+ 9- 10+ 10- 19- 20+" },
+	{ "what was saved up", 0, "0+ 0+ 0+ 25+ 25+ 25- 29- 30+" },
+	{ "never more than a burst", 0, "0+ 900+ 900+ 900+ 900- 910+ 910-" },
+	{ "asking costs nothing", 0, "0+ 0+ 0+ 1- 2- 3- 9- 10+" },
+	{ "a full one", FIRST, "0+ 0+ 0+ 0-" },
+	{ "one token", FIRST + 20, "0+ 0- 10+ 10-" },
+	{ "nearly one token", FIRST + 21, "0- 1+ 10- 11+" },
+	{ "an empty one", FIRST + 30, "0- 9- 10+ 19- 20+" },
+	{ "nonsense is an empty one", FIRST + 31, "0- 9- 10+ 10- 20+" },
+	{ "the end of time", UINT64_MAX, "0- 9- 10+ 10- 40+ 40+ 40+ 40-" },
+	{ "the clock goes back", 0, "1000+ 1000+ 0- 9- 10+ 10- 20+" },
+	{ "the clock goes back a little", 0, "5+ 5+ 0- 4- 5+ 5-" },
+	{ "the clock leaps", 0, "0+ 0+ 0+ 1000000000+ 1000000000+ 1000000000+ 1000000000-" },
+	{ "forth and back again", 0, "0+ 1000000000+ 0- 10+ 10- 20+" },
 };
 
 START_TEST(a_bucket_has_a_burst_and_then_one_for_each_interval)
 {
 	const struct bucket_rate rate = { .interval = 10, .depth = 30 };
+	const char *event = sequences[_i].events;
 	_Atomic uint64_t bucket = sequences[_i].word;
 
-	for (int i = 0; i < 12 && sequences[_i].event[i].verdict; i++) {
-		char verdict = take(&bucket, &rate, FIRST + (uint64_t)sequences[_i].event[i].at) ? '+' : '-';
+	while (*event) {
+		char *verdict;
+		uint64_t now = FIRST + strtoul(event, &verdict, 10);
 
-		ck_assert_msg(verdict == sequences[_i].event[i].verdict, "%s: %c for event %d", sequences[_i].name, verdict, i);
+		ck_assert_msg(take(&bucket, &rate, now) == (*verdict == '+'), "%s: %s", sequences[_i].name, event);
+		event = verdict + 1 + (verdict[1] == ' ');
 	}
 }
 END_TEST
@@ -224,12 +223,12 @@ static void check_extremes(const struct bucket_rate *rate, uint64_t now, uint64_
 	bool taken = take(&bucket, rate, now);
 	uint64_t before = word < now ? now : word;
 
-	ck_assert_msg(bucket <= last(rate, now) || bucket == word, "past the end: %ju at %ju", (uintmax_t)word, (uintmax_t)now);
+	ck_assert_msg(bucket <= last(rate, now) || bucket == word, "%ju at %ju", (uintmax_t)word, (uintmax_t)now);
 	if (taken)
 		ck_assert_msg(bucket == before + rate->interval && bucket > before, "%ju at %ju", (uintmax_t)word, (uintmax_t)now);
 	else
-		ck_assert_msg(last(rate, now) < before || last(rate, now) - before < rate->interval, "%ju at %ju", (uintmax_t)word,
-		              (uintmax_t)now);
+		ck_assert_msg(last(rate, now) < before || last(rate, now) - before < rate->interval, "%ju at %ju",
+		              (uintmax_t)word, (uintmax_t)now);
 }
 
 START_TEST(no_number_overflows)
@@ -255,12 +254,21 @@ static const struct {
 	uint64_t step;
 	int steps;
 } runs[] = {
-	{ 1, 1000, 1, 1, 1000 },           { 10, 1000, 1, S / 1000, 20000 }, { 10, 1000, 50, 7919 * 1000, 20000 }, { 3, 1000, 2, 104729, 50000 },
-	{ 30, 60000, 30, S, 1000 },        { 7777, 1000, 10, 10007, 50000 },  { 1, 86400000, 2, 3571 * S, 1000 },    { 1000, 1, 5, 97, 50000 },
+	{ 1, 1000, 1, 1, 1000 },
+	{ 10, 1000, 1, S / 1000, 20000 },
+	{ 10, 1000, 50, 7919 * 1000, 20000 },
+	{ 3, 1000, 2, 104729, 50000 },
+	{ 30, 60000, 30, S, 1000 },
+	{ 7777, 1000, 10, 10007, 50000 },
+	{ 1, 86400000, 2, 3571 * S, 1000 },
+	{ 1000, 1, 5, 97, 50000 },
 	{ 1000000, 1000, 1000, 499, 50000 },
 };
 
-/* From a full bucket, asked at every step until it refuses. The rate that was asked for is not exceeded, that of the interval kept. */
+/*
+ * From a full bucket, asked at every step until it refuses. The rate that was asked for is not exceeded, that of the
+ * interval kept.
+ */
 START_TEST(over_any_run_rate_and_burst_are_kept_exactly)
 {
 	struct bucket_rate rate = bucket_rate_of(runs[_i].count, runs[_i].per, runs[_i].burst);
@@ -273,7 +281,8 @@ START_TEST(over_any_run_rate_and_burst_are_kept_exactly)
 
 		while (take(&bucket, &rate, FIRST + elapsed))
 			admitted++;
-		ck_assert_msg((double)admitted <= allowed + 1e-6, "row %d: %ju of %f after %d steps", _i, (uintmax_t)admitted, allowed, i);
+		ck_assert_msg((double)admitted <= allowed + 1e-6, "row %d: %ju of %f after %d steps", _i,
+		              (uintmax_t)admitted, allowed, i);
 		ck_assert_msg(admitted == runs[_i].burst + elapsed / rate.interval, "row %d: %ju of %f after %d steps", _i,
 		              (uintmax_t)admitted, allowed, i);
 	}

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * sources.c in every order that is possible. It is compiled here once more, with each access to shared memory made a step, and a few
- * workers and the master take their steps in all orders; at each of them a worker may be killed. A worker that is stopped is one
- * whose next step comes late, so that is in it too.
+ * sources.c in every order that is possible. It is compiled here once more, with each access to shared memory made a
+ * step, and a few workers and the master take their steps in all orders; at each of them a worker may be killed. A worker
+ * that is stopped is one whose next step comes late, so that is in it too.
  *
- * A worker's script is run again from the beginning for each step: what it did before is answered from its history, and at the
- * next access but one it is left by longjmp. So memory and histories are all there is of a state, which can be copied, and
- * compared with those that were seen before.
+ * A worker's script is run again from the beginning for each step: what it did before is answered from its history, and
+ * at the next access but one it is left by longjmp. So memory and histories are all there is of a state, which can be
+ * copied, and compared with those that were seen before.
  */
 #define sources_size model_size
 #define sources_rows model_rows
@@ -28,13 +28,12 @@
 #include "sources.h"
 
 #include <setjmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define S UINT64_C(1000000000)
 #define NOW (100 * S)
-#define HISTORY 80 /* steps of one attempt */
+#define HISTORY 48 /* steps of one attempt */
 
 static uint64_t step_load(const _Atomic uint64_t *at, memory_order order);
 static void step_store(_Atomic uint64_t *at, uint64_t value, memory_order order);
@@ -100,11 +99,11 @@ static struct world {
 struct scenario {
 	const char *name;
 	/*
-	 * What each entry is before: '.' never used, 'a' idle, 'A' with a connection, '1' a tentative entry of A and '2' of B, left by
-	 * somebody who was killed. An 'x' in empty: its bucket is.
+	 * What each entry is before: '.' never used, 'a' idle, 'A' with a connection, '1' a tentative entry of A and '2' of B, left
+	 * by somebody who was killed. An 'x' in empty: its bucket is.
 	 */
 	const char *row, *empty;
-	/* 'A' asks for a connection from A; '-' ends it, '~' undoes it, if there is one. At the beginning 'a' has one, the row's. */
+	/* 'A' asks for a connection from A; '-' ends it, '~' undoes it, if there is one. A first 'a' has the one in the row. */
 	const char *script[WORKERS];
 	uint32_t max, burst;
 	unsigned kills;
@@ -216,8 +215,8 @@ static uint64_t step_add(_Atomic uint64_t *word, uint64_t by)
 }
 
 /*
- * All that an attempt has from those before it are these two numbers, so their history is forgotten: many states become one.
- * Where a script is run again it begins with the last attempt.
+ * All that an attempt has from those before it are these two numbers, so their history is forgotten: many states become
+ * one. Where a script is run again it begins with the last attempt.
  */
 static unsigned attempts(unsigned *i, unsigned *full)
 {
@@ -233,7 +232,7 @@ static unsigned attempts(unsigned *i, unsigned *full)
 		a->digest = 0;
 	}
 	resumed = true;
-	return 5;
+	return 4;
 }
 
 /* The actors */
@@ -253,7 +252,9 @@ static uint64_t source_named(char letter)
 
 static void judge(const struct actor *a, enum source_verdict verdict)
 {
-	static const char letters[] = { [SOURCE_ADMITTED] = 'a', [SOURCE_TOO_MANY] = 'm', [SOURCE_TOO_FAST] = 'f', [SOURCE_NO_PLACE] = 'p' };
+	static const char letters[] = {
+		[SOURCE_ADMITTED] = 'a', [SOURCE_TOO_MANY] = 'm', [SOURCE_TOO_FAST] = 'f', [SOURCE_NO_PLACE] = 'p',
+	};
 
 	if (!strchr(scenario->verdicts, letters[verdict]))
 		wrong("a verdict that should not be");
@@ -429,7 +430,7 @@ static void check_end(void)
 
 /* All orders */
 
-#define SEEN (1U << 21)
+#define SEEN (1U << 19)
 
 static uint64_t *seen;
 static size_t states, ends;
@@ -498,13 +499,12 @@ static void try_kill(unsigned n, const struct world *before)
 	world = *before;
 }
 
-static void explore(void)
+/* Everything that can happen next. */
+static void branch(void)
 {
-	struct world before = world;
+	const struct world before = world;
 	bool ended = true;
 
-	if (!is_new())
-		return;
 	for (unsigned n = 0; n < ACTORS; n++) {
 		if (world.actor[n].life != ALIVE)
 			continue;
@@ -520,6 +520,12 @@ static void explore(void)
 		check_end();
 		world = before;
 	}
+}
+
+static void explore(void)
+{
+	if (is_new())
+		branch();
 }
 
 static void fill_entry(struct source_entry *e, char what, char bucket, uint64_t used)
@@ -565,10 +571,10 @@ static void begin(void)
 static const struct scenario scenarios[] = {
 	{ "two newcomers of a source that may have one", "..", NULL, { "A", "A" }, 1, 0, 0, "am", NULL },
 	{ "two newcomers of a source that may have two", "..", NULL, { "A-", "A-" }, 2, 0, 0, "a", NULL },
-	{ "three newcomers of a source", "..", NULL, { "A", "A", "A" }, 2, 0, 0, "am", NULL },
-	{ "three come and go", ".C", NULL, { "A-", "A-", "A-" }, 1, 0, 0, "am", NULL },
+	{ "three newcomers of a source", "1C", NULL, { "A", "A", "A" }, 2, 0, 0, "am", NULL },
+	{ "three come and go", "AC", NULL, { "A-", "A-", "a-A-" }, 2, 0, 0, "am", NULL },
 	{ "two sources for one place", ".C", NULL, { "A-", "B-" }, 1, 0, 0, "ap", NULL },
-	{ "two sources and one place, twice", "Cd", NULL, { "A-A-", "B-" }, 1, 0, 0, "ap", NULL },
+	{ "two sources and one place, twice", "Cd", NULL, { "A-A", "B" }, 1, 0, 0, "ap", NULL },
 	{ "one source is put out by another", "cd", NULL, { "A-A", "B-" }, 1, 0, 0, "a", NULL },
 	{ "two newcomers at two places", "Cd", ".x", { "A", "A", "c-" }, 1, 0, 0, "am", NULL },
 	{ "two newcomers at two places, in turn", "Cd", ".x", { "A-", "A-", "c-" }, 2, 0, 0, "a", NULL },
@@ -589,9 +595,8 @@ static const struct scenario scenarios[] = {
 	{ "one of two is killed", "..", NULL, { "A-", "A-" }, 1, 0, 1, "am", NULL },
 	{ "one of two is killed, the other stays", "..", NULL, { "A-", "A" }, 2, 0, 1, "a", NULL },
 	{ "both are killed", "a.", NULL, { "A-", "A-" }, 2, 0, 2, "a", NULL },
-	{ "one of two sources is killed", "C.", NULL, { "A-", "B-" }, 1, 0, 1, "ap", NULL },
+	{ "one of two sources is killed", "C.", NULL, { "A", "B-" }, 1, 0, 1, "ap", NULL },
 	{ "one is killed while its source is counted", "a.", NULL, { "A-", "A-A-" }, 2, 0, 1, "a", NULL },
-	{ "one of three is killed", "aC", NULL, { "A", "A", "A" }, 2, 0, 1, "am", NULL },
 	{ "one is killed after tokens were taken", "aC", NULL, { "A~", "A-" }, 1, 2, 1, "am", NULL },
 };
 
@@ -603,8 +608,6 @@ START_TEST(in_every_order_and_whoever_is_killed_limits_and_counts_hold)
 	begin();
 	explore();
 	ck_assert_msg(ends > 0, "%s", scenario->name);
-	if (getenv("MODEL_VERBOSE"))
-		fprintf(stderr, "%s: %zu states, %zu ends\n", scenario->name, states, ends);
 	free(seen);
 }
 END_TEST
