@@ -17,6 +17,10 @@
 #define WAKES_WITHOUT_NEWS 32
 #define WAKE_PAUSE 0.1
 
+/* Handshakes that had begun when the door was shut may take so long; where they cannot be counted they get less. */
+#define HANDSHAKES_LIMIT 5000 /* ms */
+#define HANDSHAKES_UNSEEN 1000
+
 /* Sealed against shrinking: a truncated mapping would kill the master when it looks. */
 static int make_board_memory(size_t size)
 {
@@ -380,6 +384,7 @@ void pool_drain(struct pool *p)
 		return;
 	p->state = POOL_DRAINING;
 	p->times_empty = 0;
+	p->shut = server_now();
 	listener_shut_door(p->listener);
 }
 
@@ -391,12 +396,24 @@ void pool_end_listener(struct pool *p)
 	pool_close(p);
 }
 
-/* Twice, some time apart: the last handshake may be under way when the queue looks empty for the first time. */
-void pool_check_drained(struct pool *p)
+/* A client whose handshake is under way would be reset as well as one in the queue. */
+static bool is_anybody_coming(const struct pool *p, struct handshakes *h)
+{
+	int64_t since = server_now() - p->shut;
+	int coming;
+
+	if (address_family(&p->listener->bound) == AF_UNIX || since >= HANDSHAKES_LIMIT)
+		return false;
+	coming = handshakes_with(h, &p->listener->bound);
+	return coming < 0 ? since < HANDSHAKES_UNSEEN : coming > 0;
+}
+
+/* Twice, some time apart: between the end of a handshake and the queue there is a moment. */
+void pool_check_drained(struct pool *p, struct handshakes *h)
 {
 	if (p->state != POOL_DRAINING)
 		return;
-	p->times_empty = listener_is_empty(p->listener) ? p->times_empty + 1 : 0;
+	p->times_empty = listener_is_empty(p->listener) && !is_anybody_coming(p, h) ? p->times_empty + 1 : 0;
 	if (p->times_empty >= 2)
 		pool_end_listener(p);
 }

@@ -9,6 +9,7 @@
 #define POOL_H
 
 #include "board.h"
+#include "handshakes.h"
 #include "listener.h"
 #include "log.h"
 #include "plan.h"
@@ -74,6 +75,7 @@ struct pool {
 	unsigned need;             /* likewise; see look.c */
 	struct plan_memory remembered;
 	bool full;       /* as the board says, unless a worker wrote there */
+	int64_t shut;    /* ms, since when it drains */
 	int times_empty; /* while draining */
 
 	struct ev_io on_wake, on_record, on_client;
@@ -126,8 +128,8 @@ void pool_drain(struct pool *p);
 /* Idle workers retire and new ones take their place; for what a worker has from its birth. */
 void pool_renew(struct pool *p);
 
-/* Looks whether a draining pool has run empty; ends the listener if so. */
-void pool_check_drained(struct pool *p);
+/* Looks whether a draining pool has run empty; ends the listener if so. The handshakes are those of one look at all pools. */
+void pool_check_drained(struct pool *p, struct handshakes *h);
 
 /* The listener ends now, whatever waits. */
 void pool_end_listener(struct pool *p);

@@ -95,13 +95,13 @@ static void on_sweep(struct ev_loop *loop, struct ev_prepare *prepare, int event
 }
 
 /* Returns how many of a service's pools still drain. */
-static int check_drained(struct service *service)
+static int check_drained(struct service *service, struct handshakes *h)
 {
 	struct pool *p;
 	int left = 0;
 
 	TAILQ_FOREACH(p, &service->pools, next) {
-		pool_check_drained(p);
+		pool_check_drained(p, h);
 		left += p->state == POOL_DRAINING;
 	}
 	/* Those who wait may need workers. */
@@ -113,12 +113,13 @@ static int check_drained(struct service *service)
 static void on_drain(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
 	struct server *s = timer->data;
+	struct handshakes handshakes = { .looked = false };
 	struct service *service;
 	int left = 0;
 
 	(void)events;
 	TAILQ_FOREACH(service, &s->services, next)
-		left += check_drained(service);
+		left += check_drained(service, &handshakes);
 	s->to_sweep = true;
 	if (left == 0)
 		ev_timer_stop(loop, &s->drain);

@@ -44,6 +44,20 @@ wait $late
 ok "the client that came meanwhile was served by the successor" grep -qx successor "$T/late"
 ok "preforkd stops with status 0" stop
 
+# A client is connected before it is in the queue: its handshake may take long, as a deferred accept does on purpose.
+config <<END
+service "defers" { listen = { "127.0.0.1:0" }  exec = { "cat" }  defer-accept = 60s }
+END
+ok "preforkd starts" start
+ok "a client is connected and not in the queue" hold defers 1
+kill -TERM "$daemon"
+ok "a stop begins" await 'stopping'
+"$programs/await" -m 500
+ok "the client is served" release
+wait "$daemon"
+ok "preforkd stops with status 0" test $? -eq 0
+daemon=
+
 cat >"$T/stubborn" <<'END'
 #!/bin/sh
 trap '' TERM INT HUP

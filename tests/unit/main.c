@@ -19,6 +19,7 @@ int main(void)
 	srunner_add_suite(runner, configuration_suite());
 	srunner_add_suite(runner, document_suite());
 	srunner_add_suite(runner, environment_suite());
+	srunner_add_suite(runner, handshakes_suite());
 	srunner_add_suite(runner, hint_suite());
 	srunner_add_suite(runner, holder_suite());
 	srunner_add_suite(runner, kernel_suite());

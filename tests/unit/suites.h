@@ -14,6 +14,7 @@ Suite *complaints_suite(void);
 Suite *configuration_suite(void);
 Suite *document_suite(void);
 Suite *environment_suite(void);
+Suite *handshakes_suite(void);
 Suite *hint_suite(void);
 Suite *holder_suite(void);
 Suite *kernel_suite(void);
