@@ -272,10 +272,6 @@ static int open_all(struct listener *l, const struct socket_options *o, unsigned
 		if (construct(l, o, how, why) < 0 || bind_it(l, o, how, why) < 0)
 			return -1;
 	}
-	if (listen_with(l, o->backlog) < 0)
-		return complain_address(why, "listen on", l, errno);
-	if (how & OPEN_SHARING)
-		listener_share(l, o->reuse_port == true);
 	read_back(l);
 	return 0;
 }
@@ -301,6 +297,22 @@ static int remember(struct listener *l, const struct socket_options *o)
 	return 0;
 }
 
+static int start(struct listener *l, unsigned how, struct complaint *why)
+{
+	int result = listen_with(l, l->options.backlog), error = errno;
+
+	if (how & OPEN_SHARING)
+		listener_share(l, false);
+	return result < 0 ? complain_address(why, "listen on", l, error) : 0;
+}
+
+int listener_start(struct listener *l, unsigned how, char *text, size_t size)
+{
+	struct complaint why = { text, size };
+
+	return start(l, how, &why);
+}
+
 struct listener *listener_open(const struct endpoint *e, const struct socket_options *o, unsigned how, char *text, size_t size)
 {
 	struct complaint why = { text, size };
@@ -315,7 +327,7 @@ struct listener *listener_open(const struct endpoint *e, const struct socket_opt
 	l->holders = 1;
 	l->asked = *e;
 	l->dual = wants_dual(e, o);
-	if (open_all(l, o, how, &why) == 0 && remember(l, o) == 0) {
+	if (open_all(l, o, how, &why) == 0 && remember(l, o) == 0 && (how & OPEN_SILENTLY || start(l, how, &why) == 0)) {
 		l->asked = *e;
 		return l;
 	}

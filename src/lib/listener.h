@@ -31,6 +31,7 @@ struct listener {
  *   OPEN_PATIENTLY  an address in use is tried again for BIND_PATIENCE ms: the workers of a master that was killed let go of it
  *                   within a few
  *   OPEN_SHARING    it may be in use by a listener for which listener_share was called
+ *   OPEN_SILENTLY   not yet listen(2): nobody can connect until listener_start
  *
  * Returns NULL with errno, and a sentence for the user in why (whysize bytes) that names the address, the error and, where it can be
  * known, the process that holds the address.
@@ -39,7 +40,11 @@ struct listener *listener_open(const struct endpoint *e, const struct socket_opt
 
 #define OPEN_PATIENTLY 1U
 #define OPEN_SHARING 2U
+#define OPEN_SILENTLY 4U
 #define BIND_PATIENCE 200 /* ms */
+
+/* Lets one that was opened silently listen, under the same `how`. -1 with errno and a sentence for the user. */
+int listener_start(struct listener *l, unsigned how, char *why, size_t whysize);
 
 /* Allows another listener of this user to be bound to the same port beside this one, or no longer. */
 void listener_share(const struct listener *l, bool share);

@@ -161,7 +161,7 @@ static int open_place(const struct reload *r, struct place *at)
 	bool share = share_ports(r, at, true) > 0;
 	char why[LOG_LINE];
 
-	at->listener = master_open_address(at->config, at->index, share ? OPEN_SHARING : 0, &at->wait, why);
+	at->listener = master_open_address(at->config, at->index, OPEN_SILENTLY | (share ? OPEN_SHARING : 0), &at->wait, why);
 	at->error = errno;
 	if (share)
 		share_ports(r, at, false);
@@ -199,15 +199,49 @@ static int adjust(struct place *at, const struct service_config *c)
 	return -1;
 }
 
-/* The options of carried listeners; if one cannot be set, those before it go back to what they were. */
+/* The options of the first so many carried listeners go back to what they were. */
+static void adjust_back(struct reload *r, size_t count)
+{
+	while (count-- > 0)
+		if (r->places[count].from)
+			adjust(&r->places[count], r->places[count].from->config);
+}
+
+/* The options of carried listeners: all or none. */
 static int adjust_places(struct reload *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		if (!r->places[i].from || adjust(&r->places[i], r->places[i].config) == 0)
 			continue;
-		while (i-- > 0)
-			if (r->places[i].from)
-				adjust(&r->places[i], r->places[i].from->config);
+		adjust_back(r, i);
+		return -1;
+	}
+	return 0;
+}
+
+static int start_place(const struct reload *r, const struct place *at)
+{
+	const struct endpoint_config *e = &at->config->endpoints[at->index];
+	bool share = share_ports(r, at, true) > 0;
+	char why[LOG_LINE - 256];
+	int result = listener_start(at->listener, share ? OPEN_SHARING : 0, why, sizeof(why));
+
+	if (share)
+		share_ports(r, at, false);
+	if (result < 0)
+		log_error("%s:%d: service %s: %s", e->file, e->line, at->config->name, why);
+	return result;
+}
+
+/* The last of what can fail: whoever connects to a new listener will be served. */
+static int start_places(struct reload *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		const struct place *at = &r->places[i];
+
+		if (!at->listener || at->from || start_place(r, at) == 0)
+			continue;
+		adjust_back(r, r->count);
 		return -1;
 	}
 	return 0;
@@ -452,7 +486,8 @@ static struct reload *prepare(struct master *m)
 		configuration_free(c);
 		return NULL;
 	}
-	if (open_places(r) == 0 && find_changes(r) == 0 && check_descriptors(r) == 0 && adjust_places(r) == 0)
+	if (open_places(r) == 0 && find_changes(r) == 0 && check_descriptors(r) == 0 && adjust_places(r) == 0 &&
+	    start_places(r) == 0)
 		return r;
 	reload_free(r);
 	return NULL;

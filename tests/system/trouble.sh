@@ -134,6 +134,23 @@ else
 	skip "setgroups, setresgid, setresuid: EPERM" "needs root"
 fi
 
+config <<END
+service "one" { listen = { "127.0.0.1:0" }  exec = { "cat" } }
+END
+launch strace -f -qq -o "$T/listens" -e trace=listen
+ok "a reload that will be refused: starts" ready
+cat >>"$T/preforkd.conf" <<END
+service "two" { listen = { "127.0.0.1:0", "$T/path", "192.0.2.1:7" }  exec = { "cat" } }
+END
+ok "a reload that will be refused: ends" reload
+ok "a reload that will be refused: is refused" logged 'reload: refused'
+ok "a reload that will be refused: leaves no path" not test -e "$T/path"
+ok "a reload that will be refused: stops with status 0" end
+ok "a reload that is refused has listened to nobody" eval '[ "$(grep -c listen "$T/listens")" -eq 1 ]'
+
+config <<END
+service "prog" { listen = { "127.0.0.1:0" }  exec = { "$T/bin/prog" }  restart-delay = "20ms..100ms"  no-new-privileges = yes  limit { core = 0 } }
+END
 ok "socket: EMFILE: nothing can be opened" eval 'with socket:error=EMFILE; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'
 ok "socket: EMFILE: it is said" logged 'cannot make a socket for 127.0.0.1:0: Too many open files'
 ok "bind: EACCES: nothing can be opened" eval 'with bind:error=EACCES; wait $daemon; status=$?; daemon=; [ $status -eq 111 ]'

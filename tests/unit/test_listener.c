@@ -365,6 +365,46 @@ START_TEST(two_listeners_share_a_port_only_if_both_want_to)
 }
 END_TEST
 
+static const char *const silent[] = { "127.0.0.1:0", "/path", "@name" };
+
+START_TEST(nobody_can_connect_to_a_silent_one_before_it_is_started)
+{
+	struct socket_options o = options();
+	struct endpoint e = endpoint_of(silent[_i]);
+	char why[1024] = "";
+	struct listener *l;
+
+	o.backlog = 7;
+	l = try_open_how(&e, &o, OPEN_SILENTLY, why);
+	ck_assert_msg(l, "%s", why);
+	check_refuses(&l->bound);
+	ck_assert_msg(listener_start(l, 0, why, sizeof(why)) == 0, "%s", why);
+	ck_assert_int_eq(l->backlog, 7);
+	check_answers(l, &l->bound);
+	listener_release(l);
+}
+END_TEST
+
+/* Both were bound while nobody listened. */
+START_TEST(a_silent_one_may_find_that_another_was_faster)
+{
+	struct socket_options o = options();
+	struct endpoint e = given_endpoint("127.0.0.1:0");
+	char why[1024] = "", text[64];
+	struct listener *first = try_open_how(&e, &o, OPEN_SILENTLY, why), *second;
+
+	ck_assert_msg(first, "%s", why);
+	snprintf(text, sizeof(text), "127.0.0.1:%u", address_port(&first->bound));
+	second = open_one(text);
+	ck_assert_int_eq(listener_start(first, 0, why, sizeof(why)), -1);
+	ck_assert_int_eq(errno, EADDRINUSE);
+	ck_assert_msg(strstr(why, "cannot listen on 127.0.0.1:"), "%s", why);
+	listener_release(first);
+	check_answers(second, &second->bound);
+	listener_release(second);
+}
+END_TEST
+
 START_TEST(what_was_shared_is_shared_no_longer)
 {
 	struct socket_options o = options();
@@ -1240,6 +1280,8 @@ Suite *listener_suite(void)
 	tcase_add_test(t, an_address_of_another_machine_is_refused);
 	tcase_add_test(t, an_address_of_another_machine_is_bound_all_the_same_if_asked);
 	tcase_add_loop_test(t, two_listeners_share_a_port_only_if_both_want_to, 0, rows(shared));
+	tcase_add_loop_test(t, nobody_can_connect_to_a_silent_one_before_it_is_started, 0, rows(silent));
+	tcase_add_test(t, a_silent_one_may_find_that_another_was_faster);
 	tcase_add_test(t, what_was_shared_is_shared_no_longer);
 	tcase_add_test(t, a_port_that_is_always_shared_stays_so);
 	tcase_add_test(t, an_option_that_cannot_be_set_is_named);
