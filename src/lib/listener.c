@@ -74,12 +74,25 @@ static bool is_live(const struct address *a)
 	return !refused;
 }
 
+/* A pause before an address in use is tried once more; false when there were enough. */
+static bool is_patient(unsigned how, int *waited)
+{
+	struct timespec pause = { .tv_nsec = BIND_PAUSE * 1000000L };
+
+	if (!(how & OPEN_PATIENTLY) || *waited >= BIND_PATIENCE)
+		return false;
+	nanosleep(&pause, NULL);
+	*waited += BIND_PAUSE;
+	return true;
+}
+
 /* Removes a socket file that no server holds any more. Nothing else is ever removed. */
-static int remove_stale(const struct listener *l, struct complaint *why)
+static int remove_stale(const struct listener *l, unsigned how, struct complaint *why)
 {
 	const struct address *a = &l->asked.address;
 	const char *path = a->socket.path.sun_path;
 	struct stat st;
+	int waited = 0;
 
 	if (lstat(path, &st) < 0)
 		return 0; /* bind will say what is wrong with the path */
@@ -88,8 +101,9 @@ static int remove_stale(const struct listener *l, struct complaint *why)
 		return complain(why, "cannot bind %s: there is a file of that name that is no socket; remove it or choose another path",
 		                path);
 	}
-	if (is_live(a))
-		return complain_address(why, "bind", l, EADDRINUSE);
+	while (is_live(a))
+		if (!is_patient(how, &waited))
+			return complain_address(why, "bind", l, EADDRINUSE);
 	if (unlink(path) < 0)
 		return complain(why, "cannot remove the stale socket %s: %s", path, strerror(errno));
 	return 0;
@@ -153,12 +167,12 @@ static int own_file(struct listener *l, const struct socket_options *o, struct c
 	return result;
 }
 
-static int bind_path(struct listener *l, const struct socket_options *o, struct complaint *why)
+static int bind_path(struct listener *l, const struct socket_options *o, unsigned how, struct complaint *why)
 {
 	mode_t before;
 	int result;
 
-	if (remove_stale(l, why) < 0)
+	if (remove_stale(l, how, why) < 0)
 		return -1;
 	before = umask(0777); /* nobody may connect before owner and mode are right */
 	result = fchmod(l->fd, 0); /* nor where the directory has rules that replace the umask */
@@ -170,22 +184,18 @@ static int bind_path(struct listener *l, const struct socket_options *o, struct 
 
 static int bind_patiently(const struct listener *l, unsigned how)
 {
-	struct timespec pause = { .tv_nsec = BIND_PAUSE * 1000000L };
+	int waited = 0;
 
-	for (int left = how & OPEN_PATIENTLY ? BIND_PATIENCE : 0;; left -= BIND_PAUSE) {
-		if (bind(l->fd, &l->asked.address.socket.any, l->asked.address.length) == 0)
-			return 0;
-		if (errno != EADDRINUSE || left <= 0)
+	while (bind(l->fd, &l->asked.address.socket.any, l->asked.address.length) < 0)
+		if (errno != EADDRINUSE || !is_patient(how, &waited))
 			return -1;
-		nanosleep(&pause, NULL);
-		errno = EADDRINUSE;
-	}
+	return 0;
 }
 
 static int bind_it(struct listener *l, const struct socket_options *o, unsigned how, struct complaint *why)
 {
 	if (is_path(&l->asked.address))
-		return bind_path(l, o, why);
+		return bind_path(l, o, how, why);
 	return bind_patiently(l, how) == 0 ? 0 : complain_address(why, "bind", l, errno);
 }
 
