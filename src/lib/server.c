@@ -94,14 +94,27 @@ static void on_sweep(struct ev_loop *loop, struct ev_prepare *prepare, int event
 		sweep(s);
 }
 
+/* The next try of a service that fails would come after the end of the stop, so those in its queue wait for nothing. */
+static bool is_in_vain(struct service *service)
+{
+	struct server *s = service->server;
+
+	return s->phase == SERVER_STOPS && ev_is_active(&service->restart) &&
+	       ev_timer_remaining(s->loop, &service->restart) >= ev_timer_remaining(s->loop, &s->deadline);
+}
+
 /* Returns how many of a service's pools still drain. */
 static int check_drained(struct service *service, struct handshakes *h)
 {
+	bool in_vain = is_in_vain(service);
 	struct pool *p;
 	int left = 0;
 
 	TAILQ_FOREACH(p, &service->pools, next) {
-		pool_check_drained(p, h);
+		if (in_vain)
+			pool_end_listener(p);
+		else
+			pool_check_drained(p, h);
 		left += p->state == POOL_DRAINING;
 	}
 	/* Those who wait may need workers. */

@@ -44,6 +44,21 @@ wait $late
 ok "the client that came meanwhile was served by the successor" grep -qx successor "$T/late"
 ok "preforkd stops with status 0" stop
 
+# Whoever waits for a service that fails, and will not be tried again in time, waits for nothing.
+cp "$(command -v cat)" "$T/prog"
+config <<END
+stop-timeout = 20s
+service "fails" { listen = { "127.0.0.1:0" }  exec = { "$T/prog" }  restart-delay = "1h..1h" }
+END
+ok "preforkd starts" start
+rm "$T/prog"
+"$programs/client" talk "$(port fails)" </dev/null >/dev/null 2>&1
+ok "the service fails" await 'fails: failing'
+ok "a client waits" hold fails 1
+ok "preforkd stops with status 0" stop
+ok "and not only when its time is over" not logged 'are sent SIGTERM'
+ok "the client was not served" not release
+
 # A client is connected before it is in the queue: its handshake may take long, as a deferred accept does on purpose.
 config <<END
 service "defers" { listen = { "127.0.0.1:0" }  exec = { "cat" }  defer-accept = 60s }
