@@ -29,6 +29,7 @@ int main(void)
 	srunner_add_suite(runner, meaning_suite());
 	srunner_add_suite(runner, plan_suite());
 	srunner_add_suite(runner, queue_suite());
+	srunner_add_suite(runner, records_suite());
 	srunner_add_suite(runner, resolve_suite());
 	srunner_add_suite(runner, service_config_suite());
 	srunner_add_suite(runner, socket_options_suite());

@@ -24,6 +24,7 @@ Suite *log_suite(void);
 Suite *meaning_suite(void);
 Suite *plan_suite(void);
 Suite *queue_suite(void);
+Suite *records_suite(void);
 Suite *resolve_suite(void);
 Suite *service_config_suite(void);
 Suite *socket_options_suite(void);
