@@ -51,7 +51,7 @@ static void enter(struct handshakes *h, const struct inet_diag_msg *m)
 }
 
 /* The end may say that there was no beginning: a kernel without the diagnosis of TCP. */
-static int read_end(const struct nlmsghdr *end)
+static int read_end(struct nlmsghdr *end)
 {
 	int error = 0;
 

@@ -70,11 +70,12 @@ static void look_service(struct pool *p)
 	service_look(p->service);
 }
 
+/* As much as a pipe holds, and not what is written meanwhile. */
 static void drain_pipe(int fd)
 {
 	char unused[512];
 
-	while (read(fd, unused, sizeof(unused)) == sizeof(unused))
+	for (int i = 0; i < 128 && read(fd, unused, sizeof(unused)) == sizeof(unused); i++)
 		;
 }
 

@@ -11,6 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* So many batches are read in one go, more than a pipe holds: who writes on and on does not keep the master. */
+#define BATCHES 32
+
 static const char *const refusals[REFUSALS] = {
 	[REFUSED_NOT] = "none",
 	[REFUSED_FULL] = "full",
@@ -69,13 +72,23 @@ static const char *describe_wait(uint32_t ms, char *out, size_t size)
 	return out;
 }
 
+/* A moment that a worker wrote, if it can be one of its life; else the nearest that can. */
+static int64_t believable(const struct pool_worker *w, uint64_t at)
+{
+	int64_t now = server_now();
+
+	if (at > (uint64_t)now)
+		return now;
+	return (int64_t)at < w->born ? w->born : (int64_t)at;
+}
+
 static void start(struct pool_worker *w, const struct record *r)
 {
 	char peer[ADDRESS_TEXT + 64], waited[32];
 
 	w->connection.open = true;
 	w->connection.id = r->id;
-	w->connection.since = (int64_t)r->at;
+	w->connection.since = believable(w, r->at);
 	w->connection.peer = r->peer;
 	w->connection.peer_pid = r->peer_pid;
 	w->connection.peer_uid = r->peer_uid;
@@ -179,7 +192,7 @@ static void read_one(struct pool *p, const struct record *r)
 		start(w, r);
 		break;
 	case RECORD_END:
-		records_end(w, (int64_t)r->at, "done");
+		records_end(w, believable(w, r->at), "done");
 		break;
 	case RECORD_REFUSED:
 		refused(p, r);
@@ -211,10 +224,12 @@ void pool_read_records(struct pool *p)
 	struct record batch[32];
 	ssize_t size;
 
-	do {
+	for (int i = 0; i < BATCHES; i++) {
 		size = read(p->record[0], batch, sizeof(batch));
-		for (ssize_t i = 0; i < size / (ssize_t)sizeof(batch[0]); i++)
-			read_one(p, &batch[i]);
-	} while (size == sizeof(batch));
+		for (ssize_t j = 0; j < size / (ssize_t)sizeof(batch[0]); j++)
+			read_one(p, &batch[j]);
+		if (size != sizeof(batch))
+			break;
+	}
 	tell_dropped(p);
 }

@@ -41,6 +41,7 @@ int main(void)
 	srunner_add_suite(runner, processes_suite());
 	srunner_add_suite(runner, queue_suite());
 	srunner_add_suite(runner, received_suite());
+	srunner_add_suite(runner, records_suite());
 	srunner_add_suite(runner, resolve_suite());
 	srunner_add_suite(runner, resolver_suite());
 	srunner_add_suite(runner, service_config_suite());

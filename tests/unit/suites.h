@@ -36,6 +36,7 @@ Suite *proxy_suite(void);
 Suite *processes_suite(void);
 Suite *queue_suite(void);
 Suite *received_suite(void);
+Suite *records_suite(void);
 Suite *resolve_suite(void);
 Suite *resolver_suite(void);
 Suite *service_config_suite(void);
