@@ -86,7 +86,12 @@ config <<END
 service "path" { listen = { "$T/stale" }  exec = { "cat" } }
 END
 ok "preforkd starts" start
+spare path
+idle=$(workers)
 stop KILL
+for pid in $idle; do
+	ok "its worker $pid does not outlive it" gone "$pid"
+done
 ok "a killed master leaves its path behind" test -S "$T/stale"
 ok "a stale path is replaced" start
 ok "and serves" talk_to "$T/stale"

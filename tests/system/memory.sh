@@ -8,6 +8,8 @@ case "${SANITIZERS:-}" in
 ?*) skip_all "valgrind and the sanitizers exclude each other" ;;
 esac
 
+valgrind -q "$PREFORKD" -V >/dev/null 2>&1 || skip_all "valgrind cannot read this program's debugging information"
+
 config <<END
 service "echo"  { listen = { "127.0.0.1:0", "$T/path" }  builtin = "echo"  workers { max-connections = 5 } }
 service "goes"  { listen = { "127.0.0.1:0" }  builtin = "discard" }
