@@ -188,6 +188,31 @@ wait $talker
 ok "everybody is idle again" until_true busy_is 0
 ok "preforkd stops with status 0" stop
 
+# A PROXY header takes its time, too.
+config <<END
+service "late" {
+	listen = { "127.0.0.1:0" }  exec = { "cat" }  first-byte-limit = 200ms
+	proxy-protocol { mode = "required"  from = { "127.0.0.1" }  timeout = 30s }
+}
+END
+ok "preforkd starts" start
+for s in mute speaks; do
+	mkfifo "$T/$s.fifo"
+	"$programs/client" talk "$(port late)" <"$T/$s.fifo" >"$T/$s.out" 2>&1 &
+	eval "talker_$s=$!"
+	started="$started $!"
+done
+exec 8>"$T/mute.fifo" 9>"$T/speaks.fifo"
+"$programs/await" -m 600
+ok "who has sent no PROXY header yet is not ended by first-byte-limit" not logged ': late: (start|end)'
+printf 'PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nx' >&9
+printf 'PROXY TCP4 192.0.2.3 192.0.2.4 3 4\r\n' >&8
+ok "who sends nothing but a late PROXY header is" await ': late: end .* peer=192\.0\.2\.3:3 .*reason=first-byte-limit$'
+exec 8>&- 9>&-
+ok "who sends more is not" wait "$talker_speaks"
+ok "it got its byte back" grep -q x "$T/speaks.out"
+ok "preforkd stops with status 0" stop
+
 config <<END
 service "cat" { listen = { "127.0.0.1:0" }  exec = { "cat" }  time-limit = 300ms }
 END
