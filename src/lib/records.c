@@ -88,10 +88,20 @@ static void start(struct pool_worker *w, const struct record *r)
 	         describe_wait(r->waited, waited, sizeof(waited)));
 }
 
+/* Without a record the board says it, if that can be believed. */
+static int64_t began(const struct pool_worker *w, int64_t at)
+{
+	uint64_t since = atomic_load(&w->pool->board.slot[w->slot].since);
+
+	if (w->connection.open)
+		return w->connection.since;
+	return since <= (uint64_t)at && (int64_t)since > w->born ? (int64_t)since : w->born;
+}
+
 void records_end(struct pool_worker *w, int64_t at, const char *outcome)
 {
 	char peer[ADDRESS_TEXT + 64] = "unknown";
-	int64_t ms = at - (w->connection.open ? w->connection.since : w->born);
+	int64_t ms = at - began(w, at);
 
 	if (ms < 0)
 		ms = 0;

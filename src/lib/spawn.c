@@ -53,6 +53,19 @@ static const struct answer *answer_of(const struct service_config *c, enum refus
 	}
 }
 
+#define HEADER_SPARE 100 /* ms */
+
+/* A client whose header is not there when its time is over is refused by the worker itself, a little before the master would end it. */
+static int header_timeout(const struct service_config *c)
+{
+	int limit = c->time_limit, spare = limit / 8;
+
+	if (limit == UNSET)
+		return c->proxy.timeout;
+	limit -= spare < HEADER_SPARE ? spare : HEADER_SPARE;
+	return limit < c->proxy.timeout ? limit : c->proxy.timeout;
+}
+
 /* All but what lies in shared memory. */
 static struct admission describe_admission(const struct service_config *c)
 {
@@ -60,7 +73,7 @@ static struct admission describe_admission(const struct service_config *c)
 
 	return (struct admission){
 		.proxy = (enum proxy_mode)c->proxy.mode,
-		.proxy_timeout = c->proxy.timeout,
+		.proxy_timeout = header_timeout(c),
 		.source = {
 			.max = s->max == UNSET ? 0 : (uint32_t)s->max,
 			.rate = bucket_of(&s->rate),

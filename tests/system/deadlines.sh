@@ -194,6 +194,10 @@ service "late" {
 	listen = { "127.0.0.1:0" }  exec = { "cat" }  first-byte-limit = 200ms
 	proxy-protocol { mode = "required"  from = { "127.0.0.1" }  timeout = 30s }
 }
+service "never" {
+	listen = { "127.0.0.1:0" }  exec = { "cat" }  time-limit = 2s  workers { max = 1 }
+	proxy-protocol { mode = "required"  from = { "127.0.0.1" }  timeout = 30s }
+}
 END
 ok "preforkd starts" start
 for s in mute speaks; do
@@ -211,6 +215,11 @@ ok "who sends nothing but a late PROXY header is" await ': late: end .* peer=192
 exec 8>&- 9>&-
 ok "who sends more is not" wait "$talker_speaks"
 ok "it got its byte back" grep -q x "$T/speaks.out"
+before=$(workers '^never: idle')
+ok "who never sends a PROXY header has at most time-limit" "$programs/client" state "$(port never)"
+ok "and is refused" await ': never: refused peer=127\.0\.0\.1:.* reason=proxy-header header=missing'
+ok "without an end" not logged ': never: end '
+ok "by a worker that lives on" test "$(workers '^never: ')" = "$before"
 ok "preforkd stops with status 0" stop
 
 config <<END
