@@ -98,6 +98,12 @@ static int64_t began(const struct pool_worker *w, int64_t at)
 	return since <= (uint64_t)at && (int64_t)since > w->born ? (int64_t)since : w->born;
 }
 
+/* That a limit has ended it is more than a line about a connection. */
+static bool is_told(const struct pool_worker *w)
+{
+	return w->deadline.reason || w->pool->config->log_connections & LOG_CONNECTIONS_END;
+}
+
 void records_end(struct pool_worker *w, int64_t at, const char *outcome)
 {
 	char peer[ADDRESS_TEXT + 64] = "unknown";
@@ -107,9 +113,10 @@ void records_end(struct pool_worker *w, int64_t at, const char *outcome)
 		ms = 0;
 	if (w->connection.open)
 		format_peer(&w->connection.peer, w->connection.peer_pid, w->connection.peer_uid, peer, sizeof(peer));
-	if (w->pool->config->log_connections & LOG_CONNECTIONS_END)
-		log_info("%s: end id=%llx peer=%s pid=%d duration=%lld.%03ds %s", name_of(w->pool),
-		         (unsigned long long)w->connection.id, peer, (int)w->pid, (long long)(ms / 1000), (int)(ms % 1000), outcome);
+	if (is_told(w))
+		log_at(w->deadline.reason ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, "%s: end id=%llx peer=%s pid=%d duration=%lld.%03ds %s",
+		       name_of(w->pool), (unsigned long long)w->connection.id, peer, (int)w->pid, (long long)(ms / 1000),
+		       (int)(ms % 1000), outcome);
 	w->connection.open = false;
 }
 

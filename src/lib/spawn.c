@@ -97,7 +97,7 @@ struct worker spawn_describe(const struct pool *p, uint32_t slot, bool usher)
 		.slot = slot,
 		.generation = atomic_load(&p->board.header->generation),
 		.limit = recycle_after(c, usher),
-		.log = c->log_connections != LOG_CONNECTIONS_NONE || c->first_byte_limit != UNSET,
+		.log = c->log_connections != LOG_CONNECTIONS_NONE || deadline_is_set(c),
 		.limited = deadline_is_set(c),
 		.flow = c->first_byte_limit != UNSET,
 		.sets = c->handler->repeats ? 0 : c->sets,

@@ -112,7 +112,8 @@ ok "and left alone" lost_children_run
 lost_children
 ok "an on-demand pool ends a connection, too" ends demand "$late[0-9.]*s signal=TERM reason=time-limit\$"
 ok "without lines about connections they end all the same" "$programs/client" state "$(port quiet)"
-ok "silently" not logged ' quiet: (start|end)'
+ok "which is told, with the client" await ' quiet: end id=[1-9a-f][0-9a-f]* peer=127\.0\.0\.1:.*signal=TERM reason=time-limit$'
+ok "and nothing else" not logged ' quiet: start'
 
 ok "a built-in is ended" ends echo "$late[0-9.]*s signal=TERM reason=time-limit\$"
 before=$(grep -c ': echo: .*reason=' "$log")
@@ -170,7 +171,8 @@ await ': echo: start '
 ok "a client that says nothing is ended" ends cat "$late[0-9.]*s signal=TERM reason=first-byte-limit\$"
 ok "also by a built-in" ends echo "$late[0-9.]*s signal=TERM reason=first-byte-limit\$"
 ok "and without lines about connections" "$programs/client" state "$(port quiet)"
-ok "silently" not logged ' quiet: (start|end)'
+ok "which is told" await ' quiet: end .*signal=TERM reason=first-byte-limit$'
+ok "a client in time is served" answers quiet hello hello
 exec 8>&- 9>&-
 ok "one that came before and said one byte is served to its end" wait "$talker_cat"
 ok "also by a built-in" wait "$talker_echo"
@@ -186,6 +188,7 @@ ok "who has said something has time-limit still" await ': both: end .*reason=tim
 exec 8>&-
 wait $talker
 ok "everybody is idle again" until_true busy_is 0
+ok "of those that ended by themselves there is no line" lines 1 ' quiet: (start|end)'
 ok "preforkd stops with status 0" stop
 
 # A PROXY header takes its time, too.
