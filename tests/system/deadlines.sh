@@ -30,13 +30,17 @@ sleep 1000 &
 sleep 1000 &
 exec sleep 1000
 END
+make leaver <<END
+sleep 1000 &
+echo \$! >$T/left/job
+END
 make daemons <<END
 setsid sh -c 'echo \$\$ >>$T/left/pids; exec sleep 1000' &
 setsid sh -c 'echo \$\$ >>$T/left/pids; exec sleep 1000' &
 exec sleep 1000
 END
 lost_children() {
-	for pid in $(cat "$T/left/pids" 2>/dev/null); do kill -9 "$pid" 2>/dev/null; done
+	for pid in $(cat "$T/left/pids" "$T/left/job" 2>/dev/null); do kill -9 "$pid" 2>/dev/null; done
 }
 trap 'lost_children; clean_up' EXIT
 
@@ -78,6 +82,7 @@ service "polite"   { listen = { "127.0.0.1:0" }  exec = { "$T/polite" }  kill-af
 service "parent"   { listen = { "127.0.0.1:0" }  exec = { "$T/parent" } }
 service "family"   { listen = { "127.0.0.1:0" }  exec = { "$T/family" }  kill-after = 1h }
 service "daemons"  { listen = { "127.0.0.1:0" }  exec = { "$T/daemons" } }
+service "leaver"   { listen = { "127.0.0.1:0" }  exec = { "$T/leaver" } }
 service "demand"   { listen = { "127.0.0.1:0" }  exec = { "sleep", "1000" }  workers { min-spare = 0 } }
 service "at-once"  { listen = { "127.0.0.1:0" }  exec = { "$T/heedless" }  kill-after = 0 }
 service "quiet"    { listen = { "127.0.0.1:0" }  exec = { "sleep", "1000" }  log-connections = "none" }
@@ -110,6 +115,10 @@ lost_children_run() {
 }
 ok "and left alone" lost_children_run
 lost_children
+ok "a connection ends with a program that exits by itself" ends leaver "status=0\$"
+"$programs/await" -m 600
+ok "what that leaves is not limited" kill -0 "$(cat "$T/left/job")"
+kill "$(cat "$T/left/job")"
 ok "an on-demand pool ends a connection, too" ends demand "$late[0-9.]*s signal=TERM reason=time-limit\$"
 ok "without lines about connections they end all the same" "$programs/client" state "$(port quiet)"
 ok "which is told, with the client" await ' quiet: end id=[1-9a-f][0-9a-f]* peer=127\.0\.0\.1:.*signal=TERM reason=time-limit$'
