@@ -14,6 +14,9 @@
 
 #define GAP_MAX 100        /* ms */
 #define GAP_PART 256       /* of the shortest limit */
+#define ASK_LEAST 20       /* ms, until a record that was not there is looked for again */
+#define ASK_MOST 1000      /* ms, likewise */
+#define RECORD_LATE 10000  /* ms after its PROXY header had to be there a record is lost */
 #define SLOTS_IN_A_MS 1000 /* what a look may cost, 10% of the time at worst */
 
 bool deadline_is_set(const struct service_config *c)
@@ -66,6 +69,11 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static struct deadline_due at_once(enum deadline_act act, int64_t now)
 {
 	return (struct deadline_due){ act, now };
@@ -75,7 +83,7 @@ struct deadline_due deadline_due(const struct service_config *c, const struct de
 {
 	int64_t since = believable(v->since, v->born, now);
 	int64_t time = end_of(since, c->time_limit);
-	int64_t byte = d->heard == v->since ? DEADLINE_NEVER : end_of(since, c->first_byte_limit);
+	int64_t byte = d->heard == v->since ? DEADLINE_NEVER : later(end_of(since, c->first_byte_limit), d->ask_at);
 
 	if (d->over)
 		return (struct deadline_due){ DEADLINE_WAIT, DEADLINE_NEVER };
@@ -151,22 +159,39 @@ static bool is_recorded(const struct pool_worker *w, uint64_t since)
 	return w->connection.open && (uint64_t)w->connection.since == since;
 }
 
-/* A connection whose record was lost, or of which the kernel knows nothing, has the benefit of the doubt. */
-static bool is_silent(const struct pool_worker *w, uint64_t since)
+/* As long again as it has been due already, but neither very soon nor very late. */
+static int64_t ask_gap(int64_t overdue)
 {
-	int64_t bytes;
+	return overdue < ASK_LEAST ? ASK_LEAST : earlier(overdue, ASK_MOST);
+}
 
-	if (!is_recorded(w, since))
-		pool_read_records(w->pool);
-	if (!is_recorded(w, since))
-		return false;
-	bytes = received_bytes(&w->connection.flow, w->connection.id, interface_of(w->pool));
+/* Its worker may be waiting for the PROXY header. One that never comes was lost: that connection has the benefit of the doubt. */
+static void ask_later(struct pool_worker *w, uint64_t since, int64_t now)
+{
+	const struct service_config *c = w->pool->config;
+	int64_t waits = now - believable(since, w->born, now);
+
+	if (waits > (int64_t)c->proxy.timeout + c->first_byte_limit + RECORD_LATE)
+		w->deadline.heard = since;
+	else
+		w->deadline.ask_at = now + ask_gap(waits - c->first_byte_limit);
+}
+
+/* So has one of which the kernel knows nothing. */
+static bool is_silent(const struct pool_worker *w)
+{
+	int64_t bytes = received_bytes(&w->connection.flow, w->connection.id, interface_of(w->pool));
+
 	return bytes >= 0 && bytes <= w->connection.header;
 }
 
 static void ask(struct pool_worker *w, uint64_t since, int64_t now)
 {
-	if (is_silent(w, since))
+	if (!is_recorded(w, since))
+		pool_read_records(w->pool);
+	if (!is_recorded(w, since))
+		ask_later(w, since, now);
+	else if (is_silent(w))
 		end(w, since, DEADLINE_FIRST_BYTE, now);
 	else
 		w->deadline.heard = since;

@@ -34,6 +34,7 @@ struct deadline {
 	bool over;      /* there is nothing more to send */
 	enum deadline_reason reason; /* why its connection is being ended */
 	uint64_t heard; /* its client has said something, or nobody knows: which connection that was, by its time on the board */
+	int64_t ask_at; /* not before that: its record was not there yet */
 	int64_t kill_at;
 };
 

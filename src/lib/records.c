@@ -101,18 +101,35 @@ static void start(struct pool_worker *w, const struct record *r)
 	         describe_wait(r->waited, waited, sizeof(waited)));
 }
 
+/* Without a record the board says it, if that can be believed. */
+static int64_t began(const struct pool_worker *w, int64_t at)
+{
+	uint64_t since = atomic_load(&w->pool->board.slot[w->slot].since);
+
+	if (w->connection.open)
+		return w->connection.since;
+	return since <= (uint64_t)at && (int64_t)since > w->born ? (int64_t)since : w->born;
+}
+
+/* That a limit has ended it is more than a line about a connection. */
+static bool is_told(const struct pool_worker *w)
+{
+	return w->deadline.reason || w->pool->config->log_connections & LOG_CONNECTIONS_END;
+}
+
 void records_end(struct pool_worker *w, int64_t at, const char *outcome)
 {
 	char peer[ADDRESS_TEXT + 64] = "unknown";
-	int64_t ms = at - (w->connection.open ? w->connection.since : w->born);
+	int64_t ms = at - began(w, at);
 
 	if (ms < 0)
 		ms = 0;
 	if (w->connection.open)
 		format_peer(&w->connection.peer, w->connection.peer_pid, w->connection.peer_uid, peer, sizeof(peer));
-	if (w->pool->config->log_connections & LOG_CONNECTIONS_END)
-		log_info("%s: end id=%llx peer=%s pid=%d duration=%lld.%03ds %s", name_of(w->pool),
-		         (unsigned long long)w->connection.id, peer, (int)w->pid, (long long)(ms / 1000), (int)(ms % 1000), outcome);
+	if (is_told(w))
+		log_at(w->deadline.reason ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, "%s: end id=%llx peer=%s pid=%d duration=%lld.%03ds %s",
+		       name_of(w->pool), (unsigned long long)w->connection.id, peer, (int)w->pid, (long long)(ms / 1000),
+		       (int)(ms % 1000), outcome);
 	w->connection.open = false;
 }
 

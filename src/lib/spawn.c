@@ -53,6 +53,19 @@ static const struct answer *answer_of(const struct service_config *c, enum refus
 	}
 }
 
+#define HEADER_SPARE 100 /* ms */
+
+/* A client whose header is not there when its time is over is refused by the worker itself, a little before the master would end it. */
+static int header_timeout(const struct service_config *c)
+{
+	int limit = c->time_limit, spare = limit / 8;
+
+	if (limit == UNSET)
+		return c->proxy.timeout;
+	limit -= spare < HEADER_SPARE ? spare : HEADER_SPARE;
+	return limit < c->proxy.timeout ? limit : c->proxy.timeout;
+}
+
 /* All but what lies in shared memory. */
 static struct admission describe_admission(const struct service_config *c)
 {
@@ -60,7 +73,7 @@ static struct admission describe_admission(const struct service_config *c)
 
 	return (struct admission){
 		.proxy = (enum proxy_mode)c->proxy.mode,
-		.proxy_timeout = c->proxy.timeout,
+		.proxy_timeout = header_timeout(c),
 		.source = {
 			.max = s->max == UNSET ? 0 : (uint32_t)s->max,
 			.rate = bucket_of(&s->rate),
@@ -84,7 +97,7 @@ struct worker spawn_describe(const struct pool *p, uint32_t slot, bool usher)
 		.slot = slot,
 		.generation = atomic_load(&p->board.header->generation),
 		.limit = recycle_after(c, usher),
-		.log = c->log_connections != LOG_CONNECTIONS_NONE || c->first_byte_limit != UNSET,
+		.log = c->log_connections != LOG_CONNECTIONS_NONE || deadline_is_set(c),
 		.limited = deadline_is_set(c),
 		.flow = c->first_byte_limit != UNSET,
 		.sets = c->handler->repeats ? 0 : c->sets,

@@ -30,13 +30,17 @@ sleep 1000 &
 sleep 1000 &
 exec sleep 1000
 END
+make leaver <<END
+sleep 1000 &
+echo \$! >$T/left/job
+END
 make daemons <<END
 setsid sh -c 'echo \$\$ >>$T/left/pids; exec sleep 1000' &
 setsid sh -c 'echo \$\$ >>$T/left/pids; exec sleep 1000' &
 exec sleep 1000
 END
 lost_children() {
-	for pid in $(cat "$T/left/pids" 2>/dev/null); do kill -9 "$pid" 2>/dev/null; done
+	for pid in $(cat "$T/left/pids" "$T/left/job" 2>/dev/null); do kill -9 "$pid" 2>/dev/null; done
 }
 trap 'lost_children; clean_up' EXIT
 
@@ -78,6 +82,7 @@ service "polite"   { listen = { "127.0.0.1:0" }  exec = { "$T/polite" }  kill-af
 service "parent"   { listen = { "127.0.0.1:0" }  exec = { "$T/parent" } }
 service "family"   { listen = { "127.0.0.1:0" }  exec = { "$T/family" }  kill-after = 1h }
 service "daemons"  { listen = { "127.0.0.1:0" }  exec = { "$T/daemons" } }
+service "leaver"   { listen = { "127.0.0.1:0" }  exec = { "$T/leaver" } }
 service "demand"   { listen = { "127.0.0.1:0" }  exec = { "sleep", "1000" }  workers { min-spare = 0 } }
 service "at-once"  { listen = { "127.0.0.1:0" }  exec = { "$T/heedless" }  kill-after = 0 }
 service "quiet"    { listen = { "127.0.0.1:0" }  exec = { "sleep", "1000" }  log-connections = "none" }
@@ -110,9 +115,14 @@ lost_children_run() {
 }
 ok "and left alone" lost_children_run
 lost_children
+ok "a connection ends with a program that exits by itself" ends leaver "status=0\$"
+"$programs/await" -m 600
+ok "what that leaves is not limited" kill -0 "$(cat "$T/left/job")"
+kill "$(cat "$T/left/job")"
 ok "an on-demand pool ends a connection, too" ends demand "$late[0-9.]*s signal=TERM reason=time-limit\$"
 ok "without lines about connections they end all the same" "$programs/client" state "$(port quiet)"
-ok "silently" not logged ' quiet: (start|end)'
+ok "which is told, with the client" await ' quiet: end id=[1-9a-f][0-9a-f]* peer=127\.0\.0\.1:.*signal=TERM reason=time-limit$'
+ok "and nothing else" not logged ' quiet: start'
 
 ok "a built-in is ended" ends echo "$late[0-9.]*s signal=TERM reason=time-limit\$"
 before=$(grep -c ': echo: .*reason=' "$log")
@@ -170,7 +180,8 @@ await ': echo: start '
 ok "a client that says nothing is ended" ends cat "$late[0-9.]*s signal=TERM reason=first-byte-limit\$"
 ok "also by a built-in" ends echo "$late[0-9.]*s signal=TERM reason=first-byte-limit\$"
 ok "and without lines about connections" "$programs/client" state "$(port quiet)"
-ok "silently" not logged ' quiet: (start|end)'
+ok "which is told" await ' quiet: end .*signal=TERM reason=first-byte-limit$'
+ok "a client in time is served" answers quiet hello hello
 exec 8>&- 9>&-
 ok "one that came before and said one byte is served to its end" wait "$talker_cat"
 ok "also by a built-in" wait "$talker_echo"
@@ -186,6 +197,41 @@ ok "who has said something has time-limit still" await ': both: end .*reason=tim
 exec 8>&-
 wait $talker
 ok "everybody is idle again" until_true busy_is 0
+ok "of those that ended by themselves there is no line" lines 1 ' quiet: (start|end)'
+ok "preforkd stops with status 0" stop
+
+# A PROXY header takes its time, too.
+config <<END
+service "late" {
+	listen = { "127.0.0.1:0" }  exec = { "cat" }  first-byte-limit = 200ms
+	proxy-protocol { mode = "required"  from = { "127.0.0.1" }  timeout = 30s }
+}
+service "never" {
+	listen = { "127.0.0.1:0" }  exec = { "cat" }  time-limit = 2s  workers { max = 1 }
+	proxy-protocol { mode = "required"  from = { "127.0.0.1" }  timeout = 30s }
+}
+END
+ok "preforkd starts" start
+for s in mute speaks; do
+	mkfifo "$T/$s.fifo"
+	"$programs/client" talk "$(port late)" <"$T/$s.fifo" >"$T/$s.out" 2>&1 &
+	eval "talker_$s=$!"
+	started="$started $!"
+done
+exec 8>"$T/mute.fifo" 9>"$T/speaks.fifo"
+"$programs/await" -m 600
+ok "who has sent no PROXY header yet is not ended by first-byte-limit" not logged ': late: (start|end)'
+printf 'PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nx' >&9
+printf 'PROXY TCP4 192.0.2.3 192.0.2.4 3 4\r\n' >&8
+ok "who sends nothing but a late PROXY header is" await ': late: end .* peer=192\.0\.2\.3:3 .*reason=first-byte-limit$'
+exec 8>&- 9>&-
+ok "who sends more is not" wait "$talker_speaks"
+ok "it got its byte back" grep -q x "$T/speaks.out"
+before=$(workers '^never: idle')
+ok "who never sends a PROXY header has at most time-limit" "$programs/client" state "$(port never)"
+ok "and is refused" await ': never: refused peer=127\.0\.0\.1:.* reason=proxy-header header=missing'
+ok "without an end" not logged ': never: end '
+ok "by a worker that lives on" test "$(workers '^never: ')" = "$before"
 ok "preforkd stops with status 0" stop
 
 config <<END

@@ -33,6 +33,8 @@ static const struct {
 	{ "it has not", UNSET, 100, { 0 }, true, NOW - 101, DEADLINE_ASK, NOW },
 	{ "it has come", UNSET, 100, { .heard = NOW - 101 }, true, NOW - 101, DEADLINE_WAIT, NEVER },
 	{ "it has come on the connection before", UNSET, 100, { .heard = NOW - 300 }, true, NOW - 101, DEADLINE_ASK, NOW },
+	{ "its record was not there yet", UNSET, 100, { .ask_at = NOW + 20 }, true, NOW - 101, DEADLINE_WAIT, NOW + 20 },
+	{ "it may be there now", UNSET, 100, { .ask_at = NOW }, true, NOW - 121, DEADLINE_ASK, NOW },
 
 	/* both */
 	{ "the earlier of two", 1000, 100, { 0 }, true, NOW - 50, DEADLINE_WAIT, NOW + 51 },
