@@ -23,10 +23,15 @@ two
 three
 END
 cat >"$T/shared.py" <<'END'
-import os, random, secrets, subprocess, sys, time
-pid, now, dice, said = os.getpid(), time.time(), random.random(), subprocess.run(["echo", "said"], capture_output=True, text=True).stdout
-print(sys.stdin.readline().strip(), said.strip(), "pid", pid == os.getpid(), pid, "time", now, "dice", dice, "again", random.random(),
+import os, random, secrets, sys, time
+pid, now, dice = os.getpid(), time.time(), random.random()
+print(sys.stdin.readline().strip(), "pid", pid == os.getpid(), pid, "time", now, "dice", dice, "again", random.random(),
 	"urandom", os.urandom(8).hex(), "secrets", secrets.token_hex(8))
+END
+cat >"$T/spawned.py" <<'END'
+import os, subprocess, sys
+said = subprocess.run(["echo", "said"], capture_output=True, text=True).stdout
+print(sys.stdin.readline().strip(), said.strip(), os.getpid())
 END
 cat >"$T/timer.py" <<'END'
 import signal, sys
@@ -77,7 +82,7 @@ ways="preexec-main preexec-first-io forkserver-main forkserver-first-io"
 		service nice forkserver first-io nice perl "$T/data.pl"
 	fi
 	if [ -n "$python" ]; then
-		for name in shared timer epoll greet; do
+		for name in shared spawned timer epoll greet; do
 			service $name forkserver first-io $python "$T/$name.py"
 		done
 	fi
@@ -141,14 +146,16 @@ two_of() {
 }
 if [ -n "$python" ]; then
 	image shared
-	ok "a script that has run a program, and asked for its pid and the time" two_of shared
-	ok "has the output of that program" grep -q "^b said pid" "$T/two"
+	ok "a script that has asked for its pid and the time" two_of shared
 	ok "finds that its pid is another now" grep -q " pid False" "$T/two"
 	ok "shares the time at which it began" same time
 	ok "shares what random gave before" same dice
 	ok "and what it gives now, as it was seeded before" same again
 	ok "but nothing of the system's random numbers" not same urandom
 	ok "nor of its secrets" not same secrets
+	ok "a program that the script runs" await ' spawned: launch = "preexec" instead of "forkserver": it has a pipe open'
+	until_true eval 'two_of spawned && ! cmp -s "$T/one" "$T/two"'
+	ok "is run for each by itself" eval 'grep -q "^a said " "$T/one" && grep -q "^b said " "$T/two" && ! cmp -s "$T/one" "$T/two"'
 	ok "an interval timer" await ' timer: launch = "preexec" instead of "forkserver": it has a timer running'
 	# Those that were made meanwhile are served first.
 	ok "runs on" until_true answers timer x "x True"

@@ -260,7 +260,7 @@ ok "preforkd starts" start
 ready_times 2
 for service in main first alone; do
 	ok "$service: of 8 clients at a time, 3 of a source are served, always" \
-		"$programs/crowd" limit "$(port $service)" 3 8 50 127.0.1.1 127.0.1.2
+		"$programs/crowd" limit "$(port $service)" 3 8 400 127.0.1.1 127.0.1.2
 	ok "$service: afterwards there are just its 3 places" until_true "$programs/crowd" places "$(port $service)" 3 127.0.1.1
 done
 ok "preforkd stops with status 0" stop
