@@ -7,10 +7,20 @@
 
 #include <time.h>
 
-#define TICK 0.02      /* s */
-#define PASS_EVERY 100 /* ms */
-#define PASS_PART 256  /* processes that are looked at at a time */
-#define REST 4         /* times as long as it took */
+#define TICK 0.02         /* s */
+#define PASS_EVERY 100000 /* us */
+#define PART_EVERY 20000  /* us; a pass goes on so often, */
+#define PART 1000         /* us; and for so long */
+#define REST 4            /* times as long as it took */
+#define ALL_EVERY 200000  /* us */
+
+static int64_t microseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
 
 static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
@@ -74,10 +84,8 @@ static void set_all(struct keep *k, enum keeping from, enum keeping to)
 }
 
 /* Without /proc nothing is known, and the group is given all of its time. */
-static bool begin_pass(struct keep *k)
+static bool begin_pass(struct keep *k, int64_t now)
 {
-	int64_t now = server_now();
-
 	if (k->begun && now - k->begun < PASS_EVERY)
 		return false;
 	k->begun = now;
@@ -98,35 +106,47 @@ static void see(struct server *s, const struct process *p)
 		w->keeping = KEEPING_WAITS;
 }
 
+/* True at the end of the pass. */
+static bool look_on(struct server *s, int64_t until)
+{
+	struct process p;
+
+	while (processes_next(s->keep.pass, &p)) {
+		see(s, &p);
+		if (microseconds() >= until)
+			return false;
+	}
+	return true;
+}
+
 void keep_look(struct server *s)
 {
 	struct keep *k = &s->keep;
-	struct process p;
+	int64_t now = microseconds();
 
-	if (TAILQ_EMPTY(&k->list) || (!k->pass && !begin_pass(k)))
+	if (TAILQ_EMPTY(&k->list) || (k->pass && now - k->looked < PART_EVERY) || (!k->pass && !begin_pass(k, now)))
 		return;
-	for (int i = 0; i < PASS_PART; i++) {
-		if (!processes_next(k->pass, &p)) {
-			end_pass(k);
-			set_all(k, KEEPING_SOUGHT, KEEPING_ALONE);
-			return;
-		}
-		see(s, &p);
-	}
-}
-
-static int64_t microseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+	k->looked = now;
+	if (!look_on(s, now + PART))
+		return;
+	end_pass(k);
+	set_all(k, KEEPING_SOUGHT, KEEPING_ALONE);
 }
 
 bool keep_may_collect(struct server *s)
 {
 	s->keep.asked = microseconds();
 	return s->keep.asked >= s->keep.rest_until;
+}
+
+bool keep_asks_all(struct server *s)
+{
+	struct keep *k = &s->keep;
+
+	if (k->all && k->asked - k->all < ALL_EVERY)
+		return false;
+	k->all = k->asked;
+	return true;
 }
 
 void keep_collected(struct server *s)

@@ -33,9 +33,11 @@ struct keep {
 	struct kept_list list;
 	struct ev_timer tick;   /* runs while somebody is kept; calls server_reap */
 	DIR *pass;              /* through the processes, NULL: none is under way */
-	int64_t begun;          /* ms, when the latest pass began */
+	int64_t begun;          /* us, when the latest pass began */
+	int64_t looked;         /* us, when its latest part did */
 	int64_t asked;          /* us, when the workers were last asked for one by one */
 	int64_t rest_until;     /* and when they may be again */
+	int64_t all;            /* us, when the idle ones were asked for, too */
 };
 
 void keep_init(struct server *s);
@@ -52,6 +54,10 @@ void keep_look(struct server *s);
 
 /* May the workers be asked for one by one? With many of them this takes a part of the time, not all of it. */
 bool keep_may_collect(struct server *s);
+
+/* Is it time to ask for the idle ones, too? They seldom end by themselves. */
+bool keep_asks_all(struct server *s);
+
 void keep_collected(struct server *s);
 
 #endif

@@ -286,14 +286,21 @@ static void collect(struct server *s, pid_t pid)
 		reap_one(s, pid);
 }
 
+static bool seems_idle(const struct pool_worker *w)
+{
+	return board_state(&w->pool->board, w->slot) == WORKER_IDLE;
+}
+
 static void collect_each(struct server *s)
 {
 	struct pool_worker *w, *next;
+	bool all;
 
 	if (!keep_may_collect(s))
 		return;
+	all = keep_asks_all(s);
 	RB_FOREACH_SAFE(w, pool_worker_tree, &s->workers, next)
-		if (w->keeping == KEEPING_NOT)
+		if (w->keeping == KEEPING_NOT && (all || !seems_idle(w)))
 			collect(s, w->pid);
 	if (s->leftovers.searcher)
 		collect(s, s->leftovers.searcher);
