@@ -3,7 +3,7 @@
 
 BUILD_PACKAGES="autoconf automake libtool make pkg-config gcc libc6-dev libbsd-dev libconfuse-dev libev-dev"
 TRY_PACKAGES="git netcat-openbsd"
-TEST_PACKAGES="clang check mandoc git rsync openssh-server openssh-client curl apache2-utils micro-httpd netcat-openbsd
+TEST_PACKAGES="clang libclang-rt-dev check mandoc git rsync openssh-server openssh-client curl apache2-utils micro-httpd netcat-openbsd
 	iproute2 procps strace valgrind systemd util-linux haproxy openssl
 	busybox vsftpd nagios-nrpe-server nagios-nrpe-plugin distcc subversion cvs fingerd finger perl python3 php-cli"
 # It would take the place of another mail server.
