@@ -89,7 +89,15 @@ static _Noreturn void serve(int listener)
 	}
 }
 
-/* The parent does no work; when it is ended, so are the others. */
+/* When the parent is ended, so is this process. */
+static void end_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+}
+
+/* The parent does no work. */
 static _Noreturn void echo(int listener, int workers)
 {
 	pid_t parent = getpid();
@@ -99,9 +107,7 @@ static _Noreturn void echo(int listener, int workers)
 		case -1:
 			die("fork");
 		case 0:
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			if (getppid() != parent)
-				_exit(0);
+			end_with(parent);
 			serve(listener);
 		default:
 			break;
@@ -139,10 +145,13 @@ static _Noreturn void serve_one(int listener)
 
 static _Noreturn void keep_forking(int listener, int workers)
 {
+	pid_t parent = getpid();
+
 	for (;; workers++) {
 		while (workers-- > 0)
 			switch (fork()) {
 			case 0:
+				end_with(parent);
 				serve_one(listener);
 			case -1:
 				die("fork");
