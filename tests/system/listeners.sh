@@ -89,7 +89,9 @@ ok "preforkd starts" start
 spare path
 idle=$(workers)
 stop KILL
-ok "its workers do not outlive it" eval 'for pid in $idle; do gone "$pid" || exit 1; done'
+for pid in $idle; do
+	ok "its worker $pid does not outlive it" gone "$pid"
+done
 ok "a killed master leaves its path behind" test -S "$T/stale"
 ok "a stale path is replaced" start
 ok "and serves" talk_to "$T/stale"
