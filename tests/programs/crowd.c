@@ -4,8 +4,8 @@
  *
  * crowd limit PORT MAX PARALLEL COUNT NETWORK...
  *     COUNT connections from each network, PARALLEL at a time; a network is addresses separated by commas, taken in turn. A connection
- *     that gets its line back is served and stays open for a while. Fails if a network ever had more than MAX served at once, or never as
- *     many.
+ *     that gets its line back is served and stays open for a while. While a network has not yet had MAX served at once it goes on, to
+ *     PATIENCE times COUNT: a slow program comes when the others have been refused. Fails if a network ever had more, or never as many.
  * crowd served PORT COUNT NETWORK
  *     COUNT connections one after the other; fails unless each is served.
  * crowd places PORT COUNT NETWORK
@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #define LIMIT_MS 60000
+#define PATIENCE 50
 #define KEEP 16 /* a served connection stays open until so many other things have happened, at most */
 
 struct network {
@@ -164,7 +165,7 @@ static int limit(unsigned max, unsigned parallel, unsigned total, char *texts[],
 
 			if (c->fd >= 0 && c->served && c->until <= now)
 				end(c);
-			if (c->fd < 0 && c->of->started < total)
+			if (c->fd < 0 && c->of->started < (c->of->most < max ? PATIENCE * total : total))
 				start(c, epoll);
 			open += c->fd >= 0;
 		}
