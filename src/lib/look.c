@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define BIRTH 20 /* ms; about what a worker needs from its fork to accept */
+
 /* In which order pools get what room there is. */
 enum need {
 	NEED_CLIENTS, /* clients wait and nobody is there or coming */
@@ -154,13 +156,25 @@ static void retire(struct pool *p, int n)
 	p->counts.retiring += n;
 }
 
-/* Nobody is in accept here, and there is no room for one. */
+static bool is_anybody_starting(const struct service *s)
+{
+	const struct pool *p;
+
+	TAILQ_FOREACH(p, &s->pools, next)
+		if (is_alive(p) && p->counts.starting > 0)
+			return true;
+	return false;
+}
+
+/* Nobody is in accept here, and there is no room for one. One that starts elsewhere can be lent when it is idle, and does not tell. */
 static void borrow(struct pool *p)
 {
 	struct pool *lender = find_lender(p->service, p);
 
 	if (lender && p->counts.queue != 0)
 		retire(lender, 1);
+	else if (!lender && is_anybody_starting(p->service))
+		look_again(p, BIRTH);
 	pool_watch(p, lender && p->counts.queue == 0);
 }
 

@@ -119,10 +119,13 @@ steps() {
 		ok "$fault: EPERM: SIGQUIT ends it with status 0" eval 'kill -QUIT $(master); wait $daemon; status=$?; daemon=; [ $status -eq 0 ]'
 	done
 }
+# going_on COMMAND...: until it is true; a worker that was stopped while it was being born goes on meanwhile.
+going_on() {
+	until_true eval 'kill -CONT $(workers starting); '"$*"
+}
 ok "a worker that is being born: starts" with setsid:signal=SIGSTOP
 ok "a worker that is being born: its title says so" until_true eval '[ -n "$(workers "^preforkd: prog: starting *\$")" ]'
-kill -CONT $(workers starting)
-ok "a worker that is being born: goes on" spare prog
+ok "a worker that is being born: goes on" going_on '[ -n "$(workers "prog: idle")" ]'
 ok "a worker that is being born: SIGQUIT ends it" eval 'kill -QUIT $(master); wait $daemon; daemon='
 steps <<END
 setsid start a session
@@ -138,6 +141,27 @@ if [ $root = yes ]; then
 else
 	skip "setgroups, setresgid, setresuid: EPERM" "needs root"
 fi
+
+config <<END
+service "lent" { listen = { "127.0.0.1:0", "127.0.0.1:0" }  exec = { "cat" }  workers { max = 2  min-spare = 1  max-spare = 1 } }
+END
+talk_to_second() {
+	"$programs/client" talk "$(port lent 2)"
+}
+ok "a worker that is lent once it is born: starts" with setsid:signal=SIGSTOP
+ok "a worker that is lent once it is born: both listeners have one" going_on '[ "$(workers "lent: idle" | wc -l)" -eq 2 ]'
+ok "a worker that is lent once it is born: the first serves" answers lent x x
+ok "a worker that is lent once it is born: its next is being born" until_true eval '[ -n "$(workers starting)" ]'
+mkfifo "$T/hold"
+talk_to_second <"$T/hold" >/dev/null &
+holder=$!
+exec 9>"$T/hold"
+ok "a worker that is lent once it is born: the second has a client" await_count 2 'lent: start'
+echo y | talk_to_second >"$T/lent" 9>&- &
+ok "a worker that is lent once it is born: another client of the second is served, too" going_on 'grep -qx y "$T/lent"'
+exec 9>&-
+wait $holder
+ok "a worker that is lent once it is born: SIGQUIT ends all" eval 'kill -QUIT $(master); wait $daemon; daemon='
 
 config <<END
 service "one" { listen = { "127.0.0.1:0" }  exec = { "cat" } }
